@@ -1,0 +1,201 @@
+"""The vocabulary in which messages are declared.
+
+A message module under `exi.messages` reads like its schema: one `Namespace` per target namespace, one class per
+type or global element, one annotation per facet. Nothing is compiled here; `exi.grammar` reads the declarations
+when a schema is first used.
+
+    DATA = Namespace("urn:din:70121:2012:MsgDataTypes", prefix="dt")
+    MeterID = Annotated[str, String(32)]
+
+    @DATA.type
+    class MeterInfo(Message, kw_only=True):
+        MeterID: MeterID
+        MeterReading: PhysicalValue | None = None
+
+| declaration | schema |
+|---|---|
+| `X` | an element that occurs once |
+| `X | None = None` | minOccurs="0" |
+| `Annotated[list[X], occurs(1, 6)]` | a repeated element |
+| `Annotated[..., attribute]` | an attribute |
+| `Annotated[..., ref]` | `<element ref="...">`: name and namespace are those of the referenced element |
+| `Annotated[..., choice("name")]` | neighbours of the same name are the branches of one `<choice>` |
+| `Annotated[..., simple_content]` | the text of an element that also has attributes |
+| `Annotated[list[A | B | str], mixed, occurs(0)]` | a repeated choice of elements; `str` items are mixed content |
+| `@NS.element`, `@NS.head`, `@NS.type` | a global element; one whose type is abstract; a type only |
+| a subclass of a `head` | a member of its substitution group |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Final, TypeVar
+
+import msgspec
+
+UNBOUNDED: Final = 0xFFFFFFFF
+"""maxOccurs="unbounded"."""
+
+
+class Message(msgspec.Struct, kw_only=True, gc=False):
+    """Base of every declared type. Instances are plain data: they hold no cycle, so the collector skips them.
+
+    `CONTENT` is set by the few types whose content model is no plain sequence: field names combined by `sequence`,
+    `one_of` and `repeated`.
+    """
+
+    CONTENT: ClassVar[Group | None] = None
+
+
+T = TypeVar("T", bound=type[Message])
+
+
+@dataclass(eq=False)
+class Namespace:
+    """A target namespace and what is declared in it."""
+
+    uri: str
+    prefix: str
+    """The prefix that `to_xml` writes."""
+    qualified: bool = True
+    """Whether local elements bear the namespace (elementFormDefault)."""
+    elements: list[type[Message]] = field(default_factory=list)
+    heads: list[type[Message]] = field(default_factory=list)
+
+    def type(self, cls: T) -> T:
+        """Declare a type that is no global element."""
+        HOME[cls] = self
+        return cls
+
+    def element(self, cls: T) -> T:
+        """Declare a global element of the class's name, and its type."""
+        HOME[cls] = self
+        self.elements.append(cls)
+        return cls
+
+    def head(self, cls: T) -> T:
+        """Declare a global element whose type is abstract: its declared subclasses may stand in its place."""
+        self.heads.append(cls)
+        return self.element(cls)
+
+
+HOME: Final[dict[type[Message], Namespace]] = {}
+"""The namespace of every declared class."""
+
+
+# Facets of simple types
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number from `minimum` to `maximum`; None is no bound."""
+
+    minimum: int | None = None
+    maximum: int | None = None
+
+
+@dataclass(frozen=True)
+class String:
+    """Text of at most `max_length` characters (code points)."""
+
+    min_length: int = 0
+    max_length: int | None = None
+
+
+@dataclass(frozen=True)
+class Binary:
+    """Octets: at most `max_length`, written as hexadecimal or Base64 in XML."""
+
+    max_length: int | None = None
+    hexadecimal: bool = False
+
+
+def string(max_length: int | None = None, min_length: int = 0) -> String:
+    return String(min_length, max_length)
+
+
+def hex_binary(max_length: int | None = None) -> Binary:
+    return Binary(max_length, hexadecimal=True)
+
+
+def base64_binary(max_length: int | None = None) -> Binary:
+    return Binary(max_length)
+
+
+Byte = Annotated[int, Integer(-(2**7), 2**7 - 1)]
+Short = Annotated[int, Integer(-(2**15), 2**15 - 1)]
+Int = Annotated[int, Integer(-(2**31), 2**31 - 1)]
+Long = Annotated[int, Integer(-(2**63), 2**63 - 1)]
+UnsignedByte = Annotated[int, Integer(0, 2**8 - 1)]
+UnsignedShort = Annotated[int, Integer(0, 2**16 - 1)]
+UnsignedInt = Annotated[int, Integer(0, 2**32 - 1)]
+UnsignedLong = Annotated[int, Integer(0, 2**64 - 1)]
+
+
+# Places of a field
+
+
+@dataclass(frozen=True)
+class Marker:
+    name: str
+
+
+attribute: Final = Marker("attribute")
+ref: Final = Marker("ref")
+simple_content: Final = Marker("simple_content")
+mixed: Final = Marker("mixed")
+
+
+@dataclass(frozen=True)
+class Occurs:
+    minimum: int
+    maximum: int
+
+
+def occurs(minimum: int, maximum: int = UNBOUNDED) -> Occurs:
+    return Occurs(minimum, maximum)
+
+
+@dataclass(frozen=True)
+class Choice:
+    name: str
+    optional: bool
+
+
+def choice(name: str, *, optional: bool = False) -> Choice:
+    return Choice(name, optional)
+
+
+class AnyElement(Message, kw_only=True):
+    """Stands for a wildcard in a list of alternatives. Its event codes are counted; its content is not read yet."""
+
+
+# Content models that are no plain sequence
+
+
+@dataclass(frozen=True)
+class Group:
+    kind: str
+    """"sequence" or "choice"."""
+    parts: tuple[str | Group, ...]
+    optional: bool = False
+
+
+def sequence(*parts: str | Group, optional: bool = False) -> Group:
+    return Group("sequence", parts, optional)
+
+
+def one_of(*parts: str | Group, optional: bool = False) -> Group:
+    return Group("choice", parts, optional)
+
+
+# Schemas
+
+
+@dataclass(frozen=True)
+class SchemaSet:
+    """A named set of namespaces that is coded with one grammar. `roots` are the documents a session exchanges."""
+
+    name: str
+    roots: tuple[type[Message], ...]
+    namespaces: tuple[Namespace, ...]
