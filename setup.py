@@ -1,0 +1,19 @@
+"""The C engine of the codec. It is optional: where it cannot be built, the install succeeds and the Python engine serves."""
+
+from glob import glob
+
+from setuptools import Extension, setup
+
+setup(
+    ext_modules=[
+        Extension(
+            "exi._native",
+            sources=sorted(glob("src/native/*.c")),
+            depends=sorted(glob("src/native/*.h")),
+            extra_compile_args=["-O2", "-Wall", "-Wextra"],
+            optional=True,
+        )
+    ]
+    if glob("src/native/*.c")
+    else []
+)
