@@ -1,0 +1,266 @@
+"""The values of a message that matter, in one line and in physical units.
+
+`PHRASES` is the whole taste: which elements are worth a line, in which order, under which words. An element is found
+by its name wherever it sits in the message, so one table serves every protocol; a message that no phrase fits shows its
+elements as they are. Colour, time and the message's name are the consumer's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from hlc.trace.events import Message
+
+MOST = 120
+"""Characters of a line made from a message that no phrase fits."""
+
+
+class Quantity(NamedTuple):
+    """A number with its unit."""
+
+    value: float
+    unit: str
+
+    def __str__(self) -> str:
+        if self.unit in ("W", "Wh") and abs(self.value) >= 1000:
+            return f"{self.value / 1000:.1f} k{self.unit}"
+        if self.unit in ("V", "A"):
+            return f"{self.value:.1f} {self.unit}"
+        return f"{self.value:g} {self.unit}".rstrip()
+
+
+UNITS: Final = (
+    ("Voltage", "V"),
+    ("Current", "A"),
+    ("Power", "W"),
+    ("Energy", "Wh"),
+    ("EAmount", "Wh"),
+    ("Time", "s"),
+    ("Ripple", "A"),
+    ("MeterReading", "Wh"),
+)
+"""The unit that an element's name implies, for values sent without one (DIN 70121 allows it, ISO 15118-20 has none)."""
+
+
+def quantity(value: Any, name: str = "") -> Quantity | None:
+    """A PhysicalValue (Multiplier, Unit, Value) or RationalNumber (Exponent, Value) as a number; None for anything else.
+
+    `name` is the element's name: it implies the unit where the value carries none.
+    """
+    exponent = getattr(value, "Multiplier", None)
+    if exponent is None:
+        exponent = getattr(value, "Exponent", None)
+    mantissa = getattr(value, "Value", None)
+    if exponent is None or mantissa is None:
+        return None
+    unit = getattr(value, "Unit", None)
+    if unit is None:
+        unit = next((unit for word, unit in UNITS if word in name), "")
+    return Quantity(mantissa / 10**-exponent if exponent < 0 else float(mantissa * 10**exponent), str(unit))
+
+
+def document(message: Any) -> tuple[Any, Any]:
+    """`(header, element)` of a decoded document: the header is None where the protocol has none there."""
+    body = getattr(message, "Body", None)
+    if body is not None:
+        return getattr(message, "Header", None), getattr(body, "BodyElement", None)
+    return getattr(message, "Header", None), message
+
+
+def leaves(element: Any) -> dict[str, Any]:
+    """Every simple value in `element` by element name; the first wins. Quantities count as simple, lists stay lists."""
+    found: dict[str, Any] = {}
+    for name, value in _walk(element, 0):
+        found.setdefault(name, value)
+    return found
+
+
+def _walk(element: Any, depth: int) -> Iterator[tuple[str, Any]]:
+    for name in getattr(element, "__struct_fields__", ()):
+        value = getattr(element, name)
+        if value is None or name in ("Header", "Signature"):
+            continue
+        if isinstance(value, msgspec.Struct):
+            number = quantity(value, name)
+            if number is not None:
+                yield name, number
+            elif depth < 6:
+                yield from _walk(value, depth + 1)
+        else:
+            yield name, value
+
+
+def text(value: Any) -> str:
+    """A simple value for a reader: octets as hexadecimal, lists by their entries."""
+    if isinstance(value, bytes):
+        return value.hex().upper() or "(empty)"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, list):
+        return ", ".join(text(item) for item in value[:4]) + (", ..." if len(value) > 4 else "")
+    if isinstance(value, msgspec.Struct):
+        number = quantity(value)
+        return str(number) if number is not None else type(value).__name__
+    return str(value)
+
+
+def mac(value: Any) -> str:
+    """An EVCCID as it is printed on stickers: a MAC address where it has six octets."""
+    return ":".join(f"{octet:02X}" for octet in value) if isinstance(value, bytes) and len(value) == 6 else text(value)
+
+
+def _offers(value: Any) -> str:
+    """The protocols of a supportedAppProtocolReq."""
+    return ", ".join(
+        f"{offer.ProtocolNamespace} {offer.VersionNumberMajor}.{offer.VersionNumberMinor} "
+        f"(SchemaID {offer.SchemaID}, priority {offer.Priority})"
+        for offer in sorted(value, key=lambda offer: offer.Priority)
+    )
+
+
+def _schedule(value: Any) -> str:
+    """The power limits of the schedules that DIN 70121 and ISO 15118-2 offer."""
+    parts = []
+    for item in value[:3]:
+        entries = getattr(getattr(item, "PMaxSchedule", None), "PMaxScheduleEntry", [])
+        limits = [quantity(entry.PMax, "Power") or Quantity(entry.PMax, "W") for entry in entries[:3]]
+        parts.append(f"#{item.SAScheduleTupleID} " + " then ".join(str(limit) for limit in limits))
+    return ", ".join(parts)
+
+
+class Phrase(NamedTuple):
+    """Some elements shown together behind one word.
+
+    The phrase is left out when none of `names` is in the message, or when all that are have a value in `quiet`.
+    """
+
+    word: str
+    names: tuple[str, ...]
+    show: Callable[[Any], str] = text
+    quiet: tuple[Any, ...] = ()
+    unit: str = ""
+
+
+def _flag(word: str, *names: str, when: bool = True) -> Phrase:
+    return Phrase(word, names, lambda value: "", (not when,))
+
+
+PHRASES: Final[tuple[Phrase, ...]] = (
+    Phrase("", ("ResponseCode",), quiet=("OK",)),
+    # handshake and discovery
+    Phrase("offers", ("AppProtocol",), _offers),
+    Phrase("SchemaID", ("SchemaID",)),
+    Phrase("security", ("Security", "security"), lambda value: getattr(value, "name", str(value))),
+    Phrase("transport", ("Transport", "transport"), lambda value: getattr(value, "name", str(value))),
+    Phrase("SECC", ("address",)),
+    Phrase("port", ("port",)),
+    # set-up
+    Phrase("EVCCID", ("EVCCID",), mac),
+    Phrase("EVSEID", ("EVSEID",)),
+    Phrase("category", ("ServiceCategory",)),
+    Phrase("transfer", ("EnergyTransferType", "EVRequestedEnergyTransferType", "RequestedEnergyTransferMode")),
+    Phrase("pay", ("PaymentOption", "SelectedPaymentOption")),
+    Phrase("service", ("ServiceID",)),
+    Phrase("", ("EVSEProcessing",)),
+    # electrical values
+    Phrase("EV target", ("EVTargetVoltage", "EVTargetCurrent")),
+    Phrase("EVSE", ("EVSEPresentVoltage", "EVSEPresentCurrent")),
+    Phrase("EV max", ("EVMaximumVoltageLimit", "EVMaximumCurrentLimit", "EVMaximumPowerLimit")),
+    Phrase("EVSE min", ("EVSEMinimumVoltageLimit", "EVSEMinimumCurrentLimit")),
+    Phrase("EVSE max", ("EVSEMaximumVoltageLimit", "EVSEMaximumCurrentLimit", "EVSEMaximumPowerLimit")),
+    Phrase("ripple", ("EVSEPeakCurrentRipple",)),
+    Phrase("PMax", ("SAScheduleTuple",), _schedule),
+    Phrase("capacity", ("EVEnergyCapacity",)),
+    Phrase("wants", ("EVEnergyRequest", "EAmount")),
+    Phrase("SoC", ("EVRESSSOC", "PresentSOC"), unit=" %"),
+    Phrase("full in", ("RemainingTimeToFullSoC",)),
+    # status
+    Phrase("", ("ReadyToChargeState",), lambda value: "start" if value else "stop"),
+    Phrase("", ("ChargeProgress",)),
+    _flag("EV not ready", "EVReady", when=False),
+    Phrase("", ("EVErrorCode",), quiet=("NO_ERROR",)),
+    Phrase("", ("EVSEStatusCode",), quiet=("EVSE_Ready",)),
+    Phrase("isolation", ("EVSEIsolationStatus",)),
+    Phrase("notification", ("EVSENotification",), quiet=("None",)),
+    _flag("current limit reached", "EVSECurrentLimitAchieved"),
+    _flag("voltage limit reached", "EVSEVoltageLimitAchieved"),
+    _flag("power limit reached", "EVSEPowerLimitAchieved"),
+    _flag("bulk charging complete", "BulkChargingComplete"),
+    _flag("charging complete", "ChargingComplete"),
+)
+
+LOOP: Final = ("PreCharge", "CurrentDemand", "ChargeLoop", "ChargingStatus", "WeldingDetection")
+"""Messages so frequent that their lines leave out what hardly ever changes."""
+LOOP_QUIET: Final = ("EV max", "EVSE max", "isolation", "full in")
+
+
+def describe(event: Message) -> str:
+    """The values of a message that matter: "EV target 395.0 V 12.0 A  SoC 43 %"; empty where there is none."""
+    header, element = document(event.message)
+    values = leaves(element)
+    terse = any(word in event.name for word in LOOP)
+    parts: list[str] = []
+    fits = False
+    for phrase in PHRASES:
+        present = [values[name] for name in phrase.names if name in values]
+        if not present:
+            continue
+        fits = True
+        if (terse and phrase.word in LOOP_QUIET) or all(value in phrase.quiet for value in present):
+            continue
+        shown = " ".join(shown for value in present if (shown := phrase.show(value))) + phrase.unit
+        parts.append(f"{phrase.word} {shown}".strip())
+    if event.name in ("SessionSetupRes",) and header is not None:
+        parts.append(f"SessionID {text(header.SessionID)}")
+    notification = getattr(header, "Notification", None)
+    if notification is not None:
+        parts.append(f"header says {notification.FaultCode} {notification.FaultMsg or ''}".rstrip())
+    if not fits:
+        return _anything(values)
+    return "  ".join(parts)
+
+
+def _anything(values: dict[str, Any]) -> str:
+    line = "  ".join(f"{name} {text(value)}" for name, value in values.items())
+    return line if len(line) <= MOST else line[: MOST - 3] + "..."
+
+
+def headline(event: Message) -> str:
+    """The documented message ID and the name: "118 CurrentDemandReq"."""
+    return f"{event.id if event.id is not None else '-':>3} {event.name}"
+
+
+def alarm(event: Message) -> str | None:
+    """What in this message tells of trouble: a response code other than OK, an error or shutdown status; else None."""
+    header, element = document(event.message)
+    notification = getattr(header, "Notification", None)
+    if notification is not None:
+        return str(notification.FaultCode)
+    values = leaves(element)
+    code = values.get("ResponseCode")
+    if code is not None and str(code).upper().startswith("FAILED"):
+        return str(code)
+    error = values.get("EVErrorCode")
+    if error is not None and error not in ("NO_ERROR", "NoData"):
+        return str(error)
+    status = values.get("EVSEStatusCode")
+    if status in GRAVE:
+        return str(status)
+    if values.get("EVSEIsolationStatus") == "Fault":
+        return "isolation Fault"
+    return None
+
+
+GRAVE: Final = (
+    "EVSE_Shutdown",
+    "EVSE_UtilityInterruptEvent",
+    "EVSE_EmergencyShutdown",
+    "EVSE_Malfunction",
+)
+"""EVSEStatusCodes that end a session."""
