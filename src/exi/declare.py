@@ -21,7 +21,8 @@ when a schema is first used.
 | `Annotated[..., ref]` | `<element ref="...">`: name and namespace are those of the referenced element |
 | `Annotated[..., choice("name")]` | neighbours of the same name are the branches of one `<choice>` |
 | `Annotated[..., simple_content]` | the text of an element that also has attributes |
-| `Annotated[list[A | B | str], mixed, occurs(0)]` | a repeated choice of elements; `str` items are mixed content |
+| `Annotated[list[A | B], occurs(0)]` | a repeated choice of elements |
+| `Annotated[list[A | B | str], occurs(0), mixed]` | the same with mixed content: the `str` items |
 | `@NS.element`, `@NS.head`, `@NS.type` | a global element; one whose type is abstract; a type only |
 | a subclass of a `head` | a member of its substitution group |
 """
@@ -40,8 +41,7 @@ UNBOUNDED: Final = 0xFFFFFFFF
 class Message(msgspec.Struct, kw_only=True, gc=False):
     """Base of every declared type. Instances are plain data: they hold no cycle, so the collector skips them.
 
-    `CONTENT` is set by the few types whose content model is no plain sequence: field names combined by `sequence`,
-    `one_of` and `repeated`.
+    `CONTENT` is set by the few types whose content model is no plain sequence: names combined by `sequence` and `one_of`.
     """
 
     CONTENT: ClassVar[Group | None] = None
@@ -59,19 +59,20 @@ class Namespace:
     """The prefix that `to_xml` writes."""
     qualified: bool = True
     """Whether local elements bear the namespace (elementFormDefault)."""
+    classes: list[type[Message]] = field(default_factory=list)
     elements: list[type[Message]] = field(default_factory=list)
     heads: list[type[Message]] = field(default_factory=list)
 
     def type(self, cls: T) -> T:
         """Declare a type that is no global element."""
         HOME[cls] = self
+        self.classes.append(cls)
         return cls
 
     def element(self, cls: T) -> T:
         """Declare a global element of the class's name, and its type."""
-        HOME[cls] = self
         self.elements.append(cls)
-        return cls
+        return self.type(cls)
 
     def head(self, cls: T) -> T:
         """Declare a global element whose type is abstract: its declared subclasses may stand in its place."""
@@ -175,18 +176,23 @@ class AnyElement(Message, kw_only=True):
 
 @dataclass(frozen=True)
 class Group:
+    """A part of a content model: `parts` are field names, names of alternatives in a list field, or groups."""
+
     kind: str
     """"sequence" or "choice"."""
     parts: tuple[str | Group, ...]
     optional: bool = False
+    repeat: bool = False
 
 
-def sequence(*parts: str | Group, optional: bool = False) -> Group:
-    return Group("sequence", parts, optional)
+def sequence(*parts: str | Group, optional: bool = False, repeat: bool = False) -> Group:
+    """The parts one after the other."""
+    return Group("sequence", parts, optional, repeat)
 
 
-def one_of(*parts: str | Group, optional: bool = False) -> Group:
-    return Group("choice", parts, optional)
+def one_of(*parts: str | Group, optional: bool = False, repeat: bool = False) -> Group:
+    """One of the parts."""
+    return Group("choice", parts, optional, repeat)
 
 
 # Schemas

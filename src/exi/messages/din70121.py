@@ -256,7 +256,6 @@ class BodyElement(Message, kw_only=True):
     """Head of the substitution group of all requests and responses."""
 
 
-
 @DEF.type
 class Body(Message, kw_only=True):
     """Body of a message; empty is allowed."""
@@ -397,11 +396,9 @@ class SASchedules(Message, kw_only=True):
     """Head of the schedule lists. Stations send it empty while EVSEProcessing is Ongoing."""
 
 
-
 @DATA.head
 class TimeInterval(Message, kw_only=True):
     """Head of the time intervals."""
-
 
 
 @DATA.head
@@ -494,7 +491,6 @@ class EVSEStatus(Message, kw_only=True):
     """Head of the station's status elements."""
 
 
-
 @DATA.element
 class AC_EVSEStatus(EVSEStatus, kw_only=True):
     """Status of an AC outlet."""
@@ -509,7 +505,6 @@ class AC_EVSEStatus(EVSEStatus, kw_only=True):
 @DATA.head
 class EVStatus(Message, kw_only=True):
     """Head of the vehicle's status elements."""
-
 
 
 @DATA.element
@@ -538,7 +533,6 @@ class DC_EVStatus(EVStatus, kw_only=True):
 @DATA.head
 class EVChargeParameter(Message, kw_only=True):
     """Head of the vehicle's charge parameters."""
-
 
 
 @DATA.element
@@ -583,7 +577,6 @@ class EVSEChargeParameter(Message, kw_only=True):
     """Head of the station's charge parameters."""
 
 
-
 @DATA.element
 class AC_EVSEChargeParameter(EVSEChargeParameter, kw_only=True):
     """What an AC outlet can deliver."""
@@ -623,7 +616,6 @@ class DC_EVSEChargeParameter(EVSEChargeParameter, kw_only=True):
 @DATA.head
 class EVPowerDeliveryParameter(Message, kw_only=True):
     """Head of the vehicle's parameters at the start and end of power delivery."""
-
 
 
 @DATA.element
@@ -800,7 +792,6 @@ class ChargingStatusReq(BodyElement, kw_only=True):
     """AC only: the vehicle asks for the state of charging."""
 
 
-
 @BODY.element
 class ChargingStatusRes(BodyElement, kw_only=True):
     """AC only: the state of charging."""
@@ -836,7 +827,6 @@ class MeteringReceiptRes(BodyElement, kw_only=True):
 @BODY.element
 class SessionStopReq(BodyElement, kw_only=True):
     """The vehicle ends the session."""
-
 
 
 @BODY.element
@@ -989,5 +979,6 @@ class WeldingDetectionRes(BodyElement, kw_only=True):
     DC_EVSEStatus: DC_EVSEStatus
     EVSEPresentVoltage: PhysicalValue
     """V."""
+
 
 SCHEMA = SchemaSet("din70121", roots=(V2G_Message,), namespaces=(DEF, HEADER, BODY, DATA, xmldsig.DS))

@@ -1,0 +1,541 @@
+"""From message classes to the compiled grammar that both engines and the XML reader walk.
+
+A type becomes a small automaton: a `State` lists, in the order of their event codes, the `Production`s that may come
+next; the escape code of the non-strict grammar follows the last of them (EXI 1.0, 8.5.4.4). Content models are turned
+into states by the classic follow sets of their particles; a repeated element has up to three states (more are
+required, more are allowed, no more are allowed), told apart by a counter and not by copies, so a list of a thousand
+items costs no more than one of two.
+
+`pack` lays the automaton out as 32-bit words for the C engine; the layout is drawn in `native/table.h`.
+"""
+
+from __future__ import annotations
+
+import struct
+import types
+import typing
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import Any, Final
+
+from exi.declare import (
+    HOME,
+    UNBOUNDED,
+    AnyElement,
+    Binary,
+    Choice,
+    Group,
+    Integer,
+    Marker,
+    Message,
+    Namespace,
+    Occurs,
+    SchemaSet,
+    String,
+    attribute,
+    mixed,
+    ref,
+    simple_content,
+)
+
+QName = tuple[str, str]
+"""Local name and namespace URI: the order in which EXI sorts names."""
+
+NARROW: Final = 4096
+"""Integer ranges of at most this many values are n-bit unsigned numbers (EXI 1.0, 7.1.9)."""
+
+
+class Kind(IntEnum):
+    """How a simple value is coded."""
+
+    BOOLEAN = 0
+    BITS = 1
+    """A narrow integer: n bits, offset by the minimum."""
+    UNSIGNED = 2
+    INTEGER = 3
+    ENUM = 4
+    STRING = 5
+    BINARY = 6
+
+
+class Event(IntEnum):
+    """What a production stands for."""
+
+    ATTRIBUTE = 0
+    ELEMENT = 1
+    TEXT = 2
+    """The value of an element with simple content."""
+    MIXED = 3
+    """Characters between the children of an element with mixed content."""
+    END = 4
+    REFUSED = 5
+    """Has an event code, but is not read: a wildcard, or a global element that is no document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Simple:
+    """A simple type. `minimum` and `maximum` bound the value of a number and the length of anything else."""
+
+    kind: Kind
+    minimum: int | None = None
+    maximum: int | None = None
+    bits: int = 0
+    members: tuple[Enum, ...] = ()
+    hexadecimal: bool = False
+
+
+@dataclass(slots=True)
+class Field:
+    """A field of a message class. `maximum` is 1 and `repeated` false for what occurs once."""
+
+    name: str
+    index: int
+    repeated: bool = False
+    minimum: int = 1
+    maximum: int = 1
+    counted: bool = False
+    """Whether `minimum` and `maximum` decide on the state after an item (else the content model alone does)."""
+
+
+@dataclass(slots=True)
+class Production:
+    """One alternative at a state. A repeated field's item leads to `again`, `next` or `full` by the number of items."""
+
+    event: Event
+    name: QName
+    field: Field | None = None
+    simple: Simple | None = None
+    type: TypeGrammar | None = None
+    next: State | None = None
+    again: State | None = None
+    full: State | None = None
+
+
+@dataclass(slots=True)
+class State:
+    """Productions in the order of their event codes, and the width of the code, the escape included."""
+
+    productions: list[Production] = field(default_factory=list)
+
+    @property
+    def bits(self) -> int:
+        return len(self.productions).bit_length()
+
+
+@dataclass(slots=True)
+class TypeGrammar:
+    """The grammar of one message class."""
+
+    cls: type[Message]
+    namespace: Namespace
+    fields: list[Field] = field(default_factory=list)
+    start: State = field(default_factory=State)
+
+
+@dataclass(slots=True)
+class Particle:
+    """A leaf of a content model: one field, or one alternative of a repeated choice."""
+
+    field: Field
+    productions: list[Production]
+    order: int
+    optional: bool
+
+
+EMPTY: Final = Group("sequence", ())
+
+
+class Compiler:
+    """Compiles the classes of one schema. Use `compile_schema`."""
+
+    def __init__(self, schema: SchemaSet) -> None:
+        self.namespaces = schema.namespaces
+        self.types: dict[type[Message], TypeGrammar] = {}
+        self.simples: dict[Any, Simple] = {}
+
+    def type(self, cls: type[Message]) -> TypeGrammar:
+        if cls not in self.types:
+            grammar = self.types[cls] = TypeGrammar(cls, HOME[cls])
+            self.fill(grammar)
+        return self.types[cls]
+
+    def fill(self, grammar: TypeGrammar) -> None:
+        """Compile the fields of a class: particles first, then states."""
+        cls = grammar.cls
+        hints = typing.get_type_hints(cls, include_extras=True)
+        attributes: list[tuple[Production, bool]] = []
+        particles: dict[str, Particle] = {}
+        parts: list[str | Group] = []
+        text: Production | None = None
+        character: Production | None = None
+        last_choice: Choice | None = None
+        for index, name in enumerate(cls.__struct_fields__):
+            base, optional, marks = unwrap(hints[name])
+            occurrence = next((m for m in marks if isinstance(m, Occurs)), None)
+            place = Field(name, index)
+            if occurrence:
+                (base,) = typing.get_args(base)
+                place.repeated, place.minimum, place.maximum = True, occurrence.minimum, occurrence.maximum
+                optional = occurrence.minimum == 0
+            grammar.fields.append(place)
+            if attribute in marks:
+                attributes.append((Production(Event.ATTRIBUTE, (name, ""), place, self.simple(base, marks)), optional))
+                continue
+            if simple_content in marks:
+                text = Production(Event.TEXT, ("", ""), place, self.simple(base, marks))
+                continue
+            if mixed in marks:
+                character = Production(Event.MIXED, ("", ""), place, Simple(Kind.STRING))
+            home = declaring_namespace(cls, name)
+            branches = alternatives(base)
+            if place.repeated and (len(branches) > 1 or mixed in marks or AnyElement in branches):
+                names = []
+                for branch in branches:
+                    leaf = Particle(place, self.alternative(branch, place), len(particles), False)
+                    particles[branch.__name__] = leaf
+                    names.append(branch.__name__)
+                parts.append(Group("choice", tuple(names), optional, repeat=True))
+                continue
+            place.counted = place.repeated
+            productions = self.element(name, home, base, marks, place)
+            chosen = next((m for m in marks if isinstance(m, Choice)), None)
+            alone = optional and not chosen and cls.CONTENT is None  # else the choice or model says what may be absent
+            particles[name] = Particle(place, productions, len(particles), alone)
+            if chosen and chosen == last_choice:
+                group = parts.pop()
+                assert isinstance(group, Group)
+                parts.append(Group("choice", (*group.parts, name), chosen.optional))
+            else:
+                parts.append(Group("choice", (name,), chosen.optional) if chosen else name)
+            last_choice = chosen
+        model = cls.CONTENT or Group("sequence", tuple(parts))
+        end = State([Production(Event.END, ("", ""))])
+        if text:
+            text.next = end
+            content = State([text])
+        else:
+            content = Automaton(model, particles, character).start
+        grammar.start = with_attributes(attributes, content)
+
+    def element(self, name: str, home: Namespace, base: Any, marks: list[Any], place: Field) -> list[Production]:
+        """The productions of an element field: one, or one for each member of a substitution group."""
+        if not is_message(base):
+            return [Production(Event.ELEMENT, local_name(name, home), place, self.simple(base, marks))]
+        if ref not in marks:
+            return [Production(Event.ELEMENT, local_name(name, home), place, type=self.type(base))]
+        members = [base]
+        if any(base in namespace.heads for namespace in self.namespaces):
+            members += [c for ns in self.namespaces for c in ns.elements if c is not base and issubclass(c, base)]
+        members.sort(key=qname)
+        return [Production(Event.ELEMENT, qname(c), place, type=self.type(c)) for c in members]
+
+    def alternative(self, branch: type[Message], place: Field) -> list[Production]:
+        if branch is AnyElement:
+            return [Production(Event.REFUSED, ("*", "*"), place)]
+        return [Production(Event.ELEMENT, qname(branch), place, type=self.type(branch))]
+
+    def simple(self, base: Any, marks: list[Any]) -> Simple:
+        facet = next((m for m in marks if isinstance(m, Integer | String | Binary)), None)
+        key = (base, facet)
+        if key not in self.simples:
+            self.simples[key] = simple_type(base, facet)
+        return self.simples[key]
+
+
+def simple_type(base: Any, facet: Integer | String | Binary | None) -> Simple:
+    if base is bool:
+        return Simple(Kind.BOOLEAN)
+    if isinstance(base, type) and issubclass(base, Enum):
+        members = tuple(base)
+        return Simple(Kind.ENUM, bits=(len(members) - 1).bit_length(), members=members)
+    if isinstance(facet, Integer):
+        low, high = facet.minimum, facet.maximum
+        if low is not None and high is not None and high - low < NARROW:
+            return Simple(Kind.BITS, low, high, bits=(high - low).bit_length())
+        return Simple(Kind.UNSIGNED if low is not None and low >= 0 else Kind.INTEGER, low, high)
+    if isinstance(facet, Binary):
+        return Simple(Kind.BINARY, 0, facet.max_length, hexadecimal=facet.hexadecimal)
+    if isinstance(facet, String):
+        return Simple(Kind.STRING, facet.min_length, facet.max_length)
+    if base is str:
+        return Simple(Kind.STRING, 0)
+    raise TypeError(f"no simple type: {base!r} with {facet!r}")
+
+
+def unwrap(hint: Any) -> tuple[Any, bool, list[Any]]:
+    """Split an annotation into what it holds, whether None may stand for it, and its marks."""
+    marks: list[Any] = []
+    optional = False
+    while True:
+        if typing.get_origin(hint) is typing.Annotated:
+            hint, *more = typing.get_args(hint)
+            marks += more
+        elif is_union(hint) and types.NoneType in typing.get_args(hint):
+            optional = True
+            rest = [a for a in typing.get_args(hint) if a is not types.NoneType]
+            hint = typing.Union[tuple(rest)]
+        elif typing.get_origin(hint) is list and typing.get_origin(typing.get_args(hint)[0]) is typing.Annotated:
+            item, *more = typing.get_args(typing.get_args(hint)[0])
+            marks += more
+            hint = list[item]
+        else:
+            return hint, optional, marks
+
+
+def alternatives(base: Any) -> list[type[Message]]:
+    """The element classes in a union; characters of mixed content are no element."""
+    if is_union(base):
+        return [a for a in typing.get_args(base) if a is not str]
+    return [base]
+
+
+def is_union(hint: Any) -> bool:
+    return typing.get_origin(hint) in (typing.Union, types.UnionType)
+
+
+def is_message(base: Any) -> bool:
+    return isinstance(base, type) and issubclass(base, Message)
+
+
+def qname(cls: type[Message]) -> QName:
+    """The name of a class as an element: a global one, or the local one of a repeated choice."""
+    return cls.__name__, HOME[cls].uri
+
+
+def local_name(name: str, home: Namespace) -> QName:
+    return name, home.uri if home.qualified else ""
+
+
+def declaring_namespace(cls: type[Message], name: str) -> Namespace:
+    """The namespace of the class in which a field is written: that of its element."""
+    for base in cls.__mro__:
+        if name in base.__dict__.get("__annotations__", ()):
+            return HOME[base]
+    raise TypeError(f"{cls.__name__} has no field {name}")
+
+
+class Automaton:
+    """The states of a content model."""
+
+    def __init__(self, model: Group, particles: dict[str, Particle], character: Production | None) -> None:
+        self.particles = particles
+        self.character = character
+        self.follow: dict[str, set[str]] = {name: set() for name in particles}
+        first, last, nullable = self.scan(model)
+        self.last = last
+        self.states: dict[tuple[str, bool, bool], State] = {}
+        self.start = self.state(first, nullable)
+
+    def scan(self, part: str | Group) -> tuple[set[str], set[str], bool]:
+        """First and last particles of a part, and whether it may be absent; notes who may follow whom."""
+        if isinstance(part, str):
+            return {part}, {part}, self.particles[part].optional
+        first: set[str] = set()
+        last: set[str] = set()
+        nullable = part.kind == "sequence"
+        for child in part.parts:
+            child_first, child_last, child_nullable = self.scan(child)
+            if part.kind == "choice":
+                first |= child_first
+                last |= child_last
+                nullable |= child_nullable
+                continue
+            for name in last:
+                self.follow[name] |= child_first
+            if nullable:
+                first |= child_first
+            last = last | child_last if child_nullable else child_last
+            nullable &= child_nullable
+        if part.repeat:
+            for name in last:
+                self.follow[name] |= first
+        return first, last, nullable or part.optional
+
+    def state(self, names: set[str], may_end: bool) -> State:
+        """A state from the particles that may come next."""
+        state = State()
+        self.fill(state, names, may_end)
+        return state
+
+    def fill(self, state: State, names: set[str], may_end: bool) -> None:
+        # EXI 1.0, 8.5.4.3: elements in schema order, then wildcards, then the end, then characters
+        ordered = sorted(names, key=lambda n: (self.is_wildcard(n), self.particles[n].order))
+        for name in ordered:
+            particle = self.particles[name]
+            after = self.after(name)
+            for production in particle.productions:
+                state.productions.append(
+                    Production(
+                        production.event,
+                        production.name,
+                        production.field,
+                        production.simple,
+                        production.type,
+                        next=after,
+                        again=self.after(name, required=True),
+                        full=self.after(name, full=True),
+                    )
+                )
+        if may_end:
+            state.productions.append(Production(Event.END, ("", "")))
+        if self.character:
+            character = self.character
+            state.productions.append(
+                Production(Event.MIXED, character.name, character.field, character.simple, next=state)
+            )
+
+    def is_wildcard(self, name: str) -> bool:
+        return self.particles[name].productions[0].event is Event.REFUSED
+
+    def after(self, name: str, *, required: bool = False, full: bool = False) -> State:
+        """The state after an item of a particle; `required`: more items must, `full`: no more items may come."""
+        counted = self.particles[name].field.counted
+        key = (name, required and counted, full and counted)
+        if key not in self.states:
+            state = self.states[key] = State()
+            if key[1]:
+                self.fill(state, {name}, False)
+            else:
+                follow = self.follow[name] | ({name} if counted and not key[2] else set())
+                self.fill(state, follow, name in self.last)
+        return self.states[key]
+
+
+def with_attributes(attributes: list[tuple[Production, bool]], content: State) -> State:
+    """Put the states of the attributes before those of the content. Attributes come sorted by name (8.5.4.1.3)."""
+    state = content
+    following: list[Production] = []
+    reachable = True
+    for production, optional in sorted(attributes, key=lambda pair: pair[0].name, reverse=True):
+        production.next = state
+        following = [production, *(following if optional else [])]
+        reachable = reachable and optional
+        state = State([*following, *(content.productions if reachable else [])])
+    return state
+
+
+@dataclass(slots=True)
+class Grammar:
+    """The compiled grammar of a schema."""
+
+    name: str
+    document: State
+    """Every global element, sorted; those that are no document are refused. The escape code stands for SE(*)."""
+    fragment: State
+    """Every element name of the schema, sorted; then SE(*), then the end."""
+    types: dict[type[Message], TypeGrammar]
+    namespaces: tuple[Namespace, ...]
+
+    @property
+    def fragment_bits(self) -> int:
+        return (len(self.fragment.productions) + 1).bit_length()
+
+    @property
+    def fragment_end(self) -> int:
+        return len(self.fragment.productions) + 1
+
+
+def compile_schema(schema: SchemaSet) -> Grammar:
+    compiler = Compiler(schema)
+    classes = [c for namespace in schema.namespaces for c in namespace.classes]
+    for cls in classes:
+        compiler.type(cls)
+    elements = sorted((c for namespace in schema.namespaces for c in namespace.elements), key=qname)
+    document = State(
+        [
+            Production(Event.ELEMENT if c in schema.roots else Event.REFUSED, qname(c), type=compiler.types[c])
+            for c in elements
+        ]
+    )
+    return Grammar(schema.name, document, fragment_state(compiler.types, elements), compiler.types, schema.namespaces)
+
+
+def fragment_state(types: dict[type[Message], TypeGrammar], elements: list[type[Message]]) -> State:
+    """The names of all elements, global and local. One that is declared with several types, or with a simple type,
+    is refused: its relaxed grammar (EXI 1.0, 8.5.3) is not built yet, and nothing that DIN 70121 signs needs it."""
+    declared: dict[QName, set[type[Message] | None]] = {qname(c): {c} for c in elements}
+    for grammar in types.values():
+        for state in states_of(grammar):
+            for production in state.productions:
+                if production.event is Event.ELEMENT:
+                    cls = production.type.cls if production.type else None
+                    declared.setdefault(production.name, set()).add(cls)
+    productions = []
+    for name in sorted(declared):
+        (cls, *others) = declared[name]
+        if cls is None or others:
+            productions.append(Production(Event.REFUSED, name))
+        else:
+            productions.append(Production(Event.ELEMENT, name, type=types[cls]))
+    return State(productions)
+
+
+def states_of(grammar: TypeGrammar) -> list[State]:
+    """Every state of a type that can be reached, the first one first."""
+    found = [grammar.start]
+    seen = {id(grammar.start)}
+    for state in found:
+        for production in state.productions:
+            for after in (production.next, production.again, production.full):
+                if after is not None and id(after) not in seen:
+                    seen.add(id(after))
+                    found.append(after)
+    return found
+
+
+NONE: Final = UNBOUNDED
+"""No such thing, in a word of the packed table."""
+
+
+def pack(grammar: Grammar) -> tuple[bytes, tuple[Any, ...]]:
+    """Lay a grammar out for the C engine: words as drawn in `native/table.h`, and the Python objects they refer to."""
+    objects: list[Any] = []
+    types = list(grammar.types.values())
+    type_index = {id(t): i for i, t in enumerate(types)}
+    states: list[State] = [grammar.document, grammar.fragment]
+    fields: list[Field] = []
+    field_index: dict[int, int] = {}
+    type_words: list[int] = []
+    for t in types:
+        type_words += [len(objects), len(states), len(fields), len(t.fields)]
+        objects.append(t.cls)
+        for f in t.fields:
+            field_index[id(f)] = len(fields)
+            fields.append(f)
+        states += states_of(t)
+    state_index = {id(s): i for i, s in enumerate(states)}
+    state_words: list[int] = []
+    production_words: list[int] = []
+    simple_words: list[int] = []
+    simple_index: dict[Simple, int] = {}
+    for state in states:
+        state_words += [len(production_words) // 6, len(state.productions), state.bits]
+        for p in state.productions:
+            if p.simple is not None and p.simple not in simple_index:
+                simple_index[p.simple] = len(simple_index)
+                simple_words += pack_simple(p.simple, objects)
+            production_words += [
+                p.event | (0x100 if p.type is not None else 0),
+                NONE if p.field is None else field_index[id(p.field)],
+                type_index[id(p.type)] if p.type is not None else NONE if p.simple is None else simple_index[p.simple],
+                *(NONE if s is None else state_index[id(s)] for s in (p.next, p.again, p.full)),
+            ]
+    field_words: list[int] = []
+    for f in fields:
+        field_words += [len(objects), int(f.repeated) | int(f.counted) << 1, f.minimum, f.maximum]
+        objects.append(f.name)
+    sections = (type_words, field_words, state_words, production_words, simple_words)
+    words = [len(section) for section in sections] + [w for section in sections for w in section]
+    return struct.pack(f"<{len(words)}I", *words), tuple(objects)
+
+
+def pack_simple(simple: Simple, objects: list[Any]) -> list[int]:
+    """Kind and bounds; a bound is two words, an absent bound is told by a flag."""
+    low = 0 if simple.minimum is None else simple.minimum & (2**64 - 1)
+    high = 0 if simple.maximum is None else simple.maximum & (2**64 - 1)
+    flags = (simple.minimum is not None) | (simple.maximum is not None) << 1
+    members = NONE
+    if simple.members:
+        members = len(objects)
+        objects.append(simple.members)
+    return [simple.kind, simple.bits, flags, low & NONE, low >> 32, high & NONE, high >> 32, members]

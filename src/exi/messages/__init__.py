@@ -1,0 +1,1 @@
+"""The message sets, one module per schema."""
