@@ -1,0 +1,1 @@
+"""openhlc above the powerline: discovery, handshake, sessions, their runtime and their traces."""
