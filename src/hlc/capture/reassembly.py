@@ -1,0 +1,234 @@
+"""TCP segments -> octets in order -> V2GTP frames, as a listener sees them.
+
+A listener is not the receiver: it may have missed what the receiver has, start in the middle, or hear things twice and
+out of order. So a hole is given up once the receiver has acknowledged what was in it (or too much waits behind it), and
+after a hole, or where a header is damaged, reading goes on at the next octets that are a V2GTP header. No I/O and no clock.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final, NamedTuple
+
+from hlc.v2gtp import PayloadType
+
+WAITING: Final = 1 << 18
+"""Octets that may wait behind a hole before it is given up."""
+PATIENCE_S: Final = 1.0
+"""How long an acknowledged hole may still be filled: captures taken at two places show segments late."""
+WINDOW: Final = 1 << 24
+"""Sequence numbers further ahead than this belong to no window in use: damage."""
+LONGEST: Final = 1 << 16
+"""Octets of a payload; the largest real message is below 5,000."""
+
+KNOWN: Final = frozenset(int(kind) for kind in PayloadType)
+HEADER: Final = Struct("!BBHI")
+MARK: Final = b"\x01\xfe"
+
+
+class Piece(NamedTuple):
+    """Octets in order, from one frame of the capture. `lost` octets are missing before them (-1: nobody knows how many)."""
+
+    data: bytes
+    at: float
+    frame: int
+    lost: int = 0
+
+
+class Stream:
+    """One direction of a TCP connection."""
+
+    def __init__(self) -> None:
+        self._next: int | None = None
+        self._pending: dict[int, Piece] = {}
+        self._waiting = 0
+        self._given_up_at: float | None = None
+        self._before = 0
+        self.retransmitted = 0
+        """Segments that brought nothing new."""
+
+    def synchronize(self, sequence: int) -> None:
+        """SYN: the first octet of data is the one after `sequence`."""
+        self._next = sequence + 1 & 0xFFFFFFFF
+
+    def segment(self, sequence: int, data: bytes, at: float, frame: int) -> list[Piece]:
+        """A segment arrived: the octets that are now in order."""
+        if self._next is None:  # the capture begins inside the connection
+            self._next, self._before = sequence, -1
+        ahead = (sequence - self._next + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+        if ahead + len(data) <= 0:
+            self.retransmitted += 1
+            return []
+        if ahead < 0:
+            data, sequence, ahead = data[-ahead:], self._next, 0
+        if ahead > WINDOW:
+            return []
+        known = self._pending.get(sequence)
+        if known is not None and len(known.data) >= len(data):
+            self.retransmitted += 1
+            return []
+        self._waiting += len(data) - (len(known.data) if known else 0)
+        self._pending[sequence] = Piece(data, at, frame)
+        pieces = self._in_order()
+        while self._waiting > WAITING:
+            pieces += self._skip()
+        return pieces
+
+    def acknowledged(self, sequence: int, at: float) -> list[Piece]:
+        """The receiver has everything up to `sequence`: a hole before it will not be filled for this listener."""
+        if not self._pending or self._next is None:
+            return []
+        first = min(self._distance(start) for start in self._pending)
+        if self._distance(sequence) < first:
+            return []
+        if self._given_up_at is None:
+            self._given_up_at = at + PATIENCE_S
+        return self._skip() if at >= self._given_up_at else []
+
+    def close(self) -> list[Piece]:
+        """No more will come: what waits behind holes."""
+        pieces: list[Piece] = []
+        while self._pending:
+            pieces += self._skip()
+        return pieces
+
+    def _distance(self, sequence: int) -> int:
+        assert self._next is not None
+        return (sequence - self._next + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+
+    def _in_order(self) -> list[Piece]:
+        pieces: list[Piece] = []
+        while self._pending and self._next is not None:
+            piece = self._pending.pop(self._next, None)
+            start = self._next
+            if piece is None:  # an overlapping segment may begin before
+                start = min(self._pending, key=self._distance)
+                if self._distance(start) > 0:
+                    break
+                piece = self._pending.pop(start)
+            self._waiting -= len(piece.data)
+            fresh = piece.data[-self._distance(start) :]
+            if fresh:
+                pieces.append(piece._replace(data=fresh, lost=self._before))
+                self._before = 0
+                self._next = self._next + len(fresh) & 0xFFFFFFFF
+        if pieces:
+            self._given_up_at = None
+        return pieces
+
+    def _skip(self) -> list[Piece]:
+        """Give up the hole before the first octets that wait."""
+        start = min(self._pending, key=self._distance)
+        self._before = self._distance(start)
+        self._next = start
+        self._given_up_at = None
+        return self._in_order()
+
+
+class Found(NamedTuple):
+    """A V2GTP frame in a stream. `at` and `frame` are those of the segment that completed it."""
+
+    payload_type: int
+    payload: bytes
+    at: float
+    frame: int
+    fault: str = ""
+    """What is wrong with the frame itself, where it had to be guessed at."""
+
+
+class Framing:
+    """V2GTP frames of one direction, from pieces in order."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._lost = False
+        """Out of step: a header has to be looked for."""
+        self._last = Piece(b"", 0.0, 0)
+        self.skipped = 0
+        """Octets that belong to no frame."""
+        self.encrypted = False
+        """The stream is TLS."""
+
+    def feed(self, piece: Piece) -> list[Found]:
+        """The frames that `piece` completes."""
+        found: list[Found] = []
+        if piece.lost:
+            found += self.close()
+            self._lost = True
+        elif self._held and len(piece.data) >= 8 and plausible(piece.data):
+            # a segment begins with a header while another frame is open: the length of that one is damaged
+            found += self._cut_short()
+        if not self._held and not found and not self.skipped and is_tls(piece.data):
+            self.encrypted = True
+        self._last = piece
+        if self.encrypted:
+            return found
+        self._held += piece.data
+        return found + self._frames()
+
+    def close(self) -> list[Found]:
+        """No more octets follow the ones so far."""
+        found = self._cut_short() if self._held else []
+        self.skipped += len(self._held)
+        self._held.clear()
+        return found
+
+    def _cut_short(self) -> list[Found]:
+        """The open frame as far as it came, if it has any payload."""
+        held, last = bytes(self._held), self._last
+        self._held.clear()
+        if len(held) <= 8 or not plausible(held):
+            self.skipped += len(held)
+            return []
+        length = HEADER.unpack_from(held)[3]
+        fault = f"the header claims {length} octets, {len(held) - 8} are there"
+        return [Found(HEADER.unpack_from(held)[2], held[8:], last.at, last.frame, fault)]
+
+    def _frames(self) -> list[Found]:
+        found: list[Found] = []
+        held = self._held
+        while held:
+            if self._lost or not plausible(held):
+                if not self._find():
+                    break
+            if len(held) < 8:
+                break
+            _, _, kind, length = HEADER.unpack_from(held)
+            if len(held) < 8 + length:
+                break
+            found.append(Found(kind, bytes(held[8 : 8 + length]), self._last.at, self._last.frame))
+            del held[: 8 + length]
+        return found
+
+    def _find(self) -> bool:
+        """Drop octets up to the next header; True when one (or the beginning of one) is at the front."""
+        held = self._held
+        place = 0
+        while True:
+            place = held.find(MARK[:1], place)
+            if place < 0:
+                self.skipped += len(held)
+                held.clear()
+                self._lost = True
+                return False
+            if plausible(held[place : place + 8]):
+                self.skipped += place
+                del held[:place]
+                self._lost = len(held) < 8
+                return len(held) >= 8
+            place += 1
+
+
+def plausible(octets: bytes | bytearray) -> bool:
+    """Whether `octets` are a V2GTP header of known type and sane length, or, being fewer, may become one."""
+    if octets[:2] != MARK[: len(octets)]:
+        return False
+    if len(octets) < 4:
+        return True
+    kind = octets[2] << 8 | octets[3]
+    return kind in KNOWN and (len(octets) < 8 or HEADER.unpack_from(octets)[3] <= LONGEST)
+
+
+def is_tls(octets: bytes | bytearray) -> bool:
+    """Whether a stream that begins so is TLS: a handshake or data record of version 3.x."""
+    return len(octets) >= 3 and octets[0] in (0x14, 0x15, 0x16, 0x17) and octets[1] == 3 and octets[2] <= 4
