@@ -1,6 +1,6 @@
 """What every test may use: the reference data, and which engine of the codec serves.
 
-Reference data (schemas, vectors, recordings of real cars and chargers) belongs to others and is no part of the project. Tests
+Reference data (vectors, recordings of real cars and chargers) belongs to others and is no part of the project. Tests
 that use it look in `$OPENHLC_REFERENCE`, by default `../shared` beside the checkout, and skip where it is absent.
 """
 
@@ -18,6 +18,18 @@ REFERENCE = Path(os.environ.get("OPENHLC_REFERENCE") or ROOT.parent / "shared")
 # A shared machine may be slow: examples are bounded by their number, not by the clock.
 settings.register_profile("openhlc", deadline=None, print_blob=True)
 settings.load_profile("openhlc")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--thorough", action="store_true", help="try every case where a sample is the rule; takes many minutes"
+    )
+
+
+@pytest.fixture(scope="session")
+def thorough(pytestconfig: pytest.Config) -> bool:
+    """Whether every case is to be tried where a sample is the rule."""
+    return bool(pytestconfig.getoption("--thorough"))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,96 @@
+# openhlc. Every target makes its own virtual environment in .venv; Python 3.11 or newer and make are all it needs.
+# A C compiler with Python's headers makes the codec fast; without them the Python engine serves.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+SESSIONS ?= 10000
+SEED ?=
+
+BIN := $(VENV)/bin
+SOURCES := pyproject.toml setup.py $(wildcard src/native/*.c src/native/*.h)
+STRICT := -O2 -std=c11 -Wall -Wextra -Werror
+SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench soak sanitize install clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "  Variables: PYTHON=python3.12, ARGS='...' (handed on to hlc demo, pytest or the benchmarks), SESSIONS and SEED (soak)"
+
+demo: $(VENV)/.installed ## charge a simulated car at a simulated station
+	@$(BIN)/hlc demo $(ARGS)
+
+test: $(VENV)/.tools ## run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.tools ## check style and types, and compile the C engine with every warning an error
+	@echo "ruff" && $(BIN)/ruff check && $(BIN)/ruff format --check
+	@echo "mypy" && $(BIN)/mypy
+	@echo "cc $(STRICT)" && $(MAKE) --no-print-directory .strict
+
+format: $(VENV)/.tools ## put the source into its format
+	@$(BIN)/ruff check --fix --select I && $(BIN)/ruff format
+
+bench: $(VENV)/.installed ## measure the codec, a session and the station's latency
+	@set -e; for script in benchmarks/*.py; do $(BIN)/python $$script $(ARGS); echo; done
+
+soak: $(VENV)/.installed ## simulate SESSIONS faulty sessions; SEED=N repeats a run
+	@$(BIN)/python -m hlc.sim.soak --sessions $(SESSIONS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+sanitize: $(VENV)/.tools build/sanitize/.built ## run the codec's tests on a C engine built with ASan and UBSan
+	@PYTHONPATH=build/sanitize OPENHLC_EXI=native PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
+	    LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) $(BIN)/python -m pytest tests/exi -p no:cacheprovider $(ARGS)
+
+install: $(VENV)/.installed ## make .venv with hlc in it
+
+clean: ## remove everything that make has made
+	@rm -rf $(VENV) build dist src/*.egg-info src/exi/_native*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The virtual environment: made when missing or broken, filled again when what is installed has changed or the checkout has moved.
+
+ifneq ($(shell cat $(VENV)/.installed 2>/dev/null),$(CURDIR))
+.PHONY: $(VENV)/.installed
+endif
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and \
+	    f"openhlc needs Python 3.11 or newer; this is {v[0]}.{v[1]}. Install one and say: make PYTHON=python3.12")'
+	@echo "Making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
+	    echo "Python could not make it; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+$(VENV)/.installed: $(SOURCES) | $(BIN)/python
+	@echo "Installing openhlc into $(VENV)"
+	@rm -f src/exi/_native*.so
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@echo "$(CURDIR)" > $@
+	@$(BIN)/python -c 'import exi; exi.engine == "native" or print("The C engine could not be built (it needs a C compiler \
+	and Python headers): the Python engine serves, more slowly. After installing them: make clean")'
+
+$(VENV)/.tools: pyproject.toml $(VENV)/.installed
+	@echo "Installing the tools for tests and checks into $(VENV)"
+	@$(BIN)/python -c 'import tomllib; e = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
+	print(*e["test"], *e["lint"], sep="\n")' > $(VENV)/tools.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $(VENV)/tools.txt
+	@touch $@
+
+# The C engine by hand: with every warning an error, and with the sanitizers.
+
+INCLUDES = $$($(BIN)/python -c 'import sysconfig; print("-I" + sysconfig.get_path("include"))')
+SUFFIX = $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
+
+.PHONY: .strict
+.strict:
+	@if command -v $(CC) >/dev/null; then \
+	    for file in src/native/*.c; do $(CC) $(STRICT) -fPIC $(INCLUDES) -c $$file -o /dev/null || exit 1; done; \
+	else echo "no C compiler: the C engine is not checked"; fi
+
+build/sanitize/.built: $(SOURCES) $(wildcard src/exi/*.py src/exi/messages/*.py)
+	@echo "Building the C engine with sanitizers"
+	@rm -rf build/sanitize && mkdir -p build/sanitize && cp -r src/exi build/sanitize && rm -f build/sanitize/exi/_native*
+	@$(CC) $(SANITIZE) -shared -fPIC $(INCLUDES) src/native/*.c -o build/sanitize/exi/_native$(SUFFIX)
+	@touch $@
