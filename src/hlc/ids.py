@@ -332,29 +332,30 @@ OCPP_COMMON: Mapping[str, int] = {"Undefined": 0, "ErrorResponse": 50}
 OCPP16: Mapping[str, int] = _in_order(
     100,
     """
-    Authorize BootNotification CancelReservation CertificateSigned ChangeAvailability ChangeConfiguration ClearCache
-    ClearChargingProfile DataTransfer DeleteCertificate DiagnosticsStatusNotification ExtendedTriggerMessage
-    FirmwareStatusNotification GetCompositeSchedule GetConfiguration GetDiagnostics GetInstalledCertificateIds
-    GetLocalListVersion GetLog Heartbeat InstallCertificate LogStatusNotification MeterValues RemoteStartTransaction
-    RemoteStopTransaction ReserveNow Reset SecurityEventNotification SendLocalList SignedFirmwareStatusNotification
-    SetChargingProfile SignedUpdateFirmware SignCertificate StartTransaction StatusNotification StopTransaction
-    TriggerMessage UnlockConnector UpdateFirmware
+    Authorize BootNotification CancelReservation CertificateSigned ChangeAvailability ChangeConfiguration
+    ClearCache ClearChargingProfile DataTransfer DeleteCertificate DiagnosticsStatusNotification
+    ExtendedTriggerMessage FirmwareStatusNotification GetCompositeSchedule GetConfiguration GetDiagnostics
+    GetInstalledCertificateIds GetLocalListVersion GetLog Heartbeat InstallCertificate LogStatusNotification
+    MeterValues RemoteStartTransaction RemoteStopTransaction ReserveNow Reset SecurityEventNotification
+    SendLocalList SignedFirmwareStatusNotification SetChargingProfile SignedUpdateFirmware SignCertificate
+    StartTransaction StatusNotification StopTransaction TriggerMessage UnlockConnector UpdateFirmware
     """,
 )
 
 OCPP201: Mapping[str, int] = _in_order(
     200,
     """
-    Authorize BootNotification CancelReservation CertificateSigned ChangeAvailability ClearCache ClearChargingProfile
-    ClearDisplayMessage ClearedChargingLimit ClearVariableMonitoring CostUpdated CustomerInformation DataTransfer
-    DeleteCertificate FirmwareStatusNotification Get15118EVCertificate GetBaseReport GetCertificateStatus
-    GetChargingProfiles GetCompositeSchedule GetDisplayMessages GetInstalledCertificateIds GetLocalListVersion GetLog
-    GetMonitoringReport GetReport GetTransactionStatus GetVariables Heartbeat InstallCertificate LogStatusNotification
-    MeterValues NotifyChargingLimit NotifyCustomerInformation NotifyDisplayMessages NotifyEVChargingNeeds
-    NotifyEVChargingSchedule NotifyEvent NotifyMonitoringReport NotifyReport PublishFirmware
-    PublishFirmwareStatusNotification ReportChargingProfiles RequestStartTransaction RequestStopTransaction
-    ReservationStatusUpdate ReserveNow Reset SecurityEventNotification SendLocalList SetChargingProfile SetDisplayMessage SetMonitoringBase SetMonitoringLevel
-    SetNetworkProfile SetVariableMonitoring SetVariables SignCertificate StatusNotification TransactionEvent
-    TriggerMessage UnlockConnector UnpublishFirmware UpdateFirmware
+    Authorize BootNotification CancelReservation CertificateSigned ChangeAvailability ClearCache
+    ClearChargingProfile ClearDisplayMessage ClearedChargingLimit ClearVariableMonitoring CostUpdated
+    CustomerInformation DataTransfer DeleteCertificate FirmwareStatusNotification Get15118EVCertificate
+    GetBaseReport GetCertificateStatus GetChargingProfiles GetCompositeSchedule GetDisplayMessages
+    GetInstalledCertificateIds GetLocalListVersion GetLog GetMonitoringReport GetReport GetTransactionStatus
+    GetVariables Heartbeat InstallCertificate LogStatusNotification MeterValues NotifyChargingLimit
+    NotifyCustomerInformation NotifyDisplayMessages NotifyEVChargingNeeds NotifyEVChargingSchedule NotifyEvent
+    NotifyMonitoringReport NotifyReport PublishFirmware PublishFirmwareStatusNotification ReportChargingProfiles
+    RequestStartTransaction RequestStopTransaction ReservationStatusUpdate ReserveNow Reset
+    SecurityEventNotification SendLocalList SetChargingProfile SetDisplayMessage SetMonitoringBase
+    SetMonitoringLevel SetNetworkProfile SetVariableMonitoring SetVariables SignCertificate StatusNotification
+    TransactionEvent TriggerMessage UnlockConnector UnpublishFirmware UpdateFirmware
     """,
 )
