@@ -1,0 +1,179 @@
+"""One machine on one TCP connection: bytes in, effects out, the deadline armed.
+
+Whatever the peer or the network does ends here in a call to the machine: bytes, the end of the stream, a broken
+connection, a peer that does not read. An exception in our own code is reported, the machine made safe, and the
+connection closed; no other connection notices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from hlc.flow import Close, Effect, Machine, Send
+from hlc.trace.events import Blame, Fault, Trace
+from hlc.v2gtp import Splitter, V2gtpError, frame
+
+log = logging.getLogger(__name__)
+
+LINGER_S: Final = 2.0
+"""How long a station waits for the vehicle to close first, so that the last answer is not lost to a reset."""
+MAX_UNSENT: Final = 256 * 1024
+"""Octets that a peer may leave unread before it counts as lost."""
+
+
+class Connection(asyncio.Protocol):
+    """Runs `machine` on a connection, and after the connection has closed until the hardware is safe.
+
+    `finished` is done when the machine has finished, `closed` when the connection has closed besides. `linger_s` is how
+    long the peer may take to close after we have ended the session; 0 closes at once.
+    """
+
+    def __init__(self, machine: Machine, trace: Trace, *, linger_s: float = 0.0) -> None:
+        self.machine = machine
+        self.peer = ""
+        """The peer's address, without scope."""
+        self.spoke = False
+        """Whether the peer has sent anything."""
+        self._loop = asyncio.get_running_loop()
+        self.finished: asyncio.Future[None] = self._loop.create_future()
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+        self._trace = trace
+        self._linger_s = linger_s
+        self._splitter = Splitter()
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._lingering: asyncio.TimerHandle | None = None
+
+    # what asyncio tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport  # asyncio has set TCP_NODELAY
+        self.peer = peer_address(transport)
+        self._run(self.machine.start)
+
+    def data_received(self, data: bytes) -> None:
+        self.spoke = True
+        try:
+            frames, fault = self._splitter.feed(data), None
+        except V2gtpError as error:
+            frames, fault = error.frames, str(error)
+        for payload_type, payload in frames:  # a machine that has closed ignores the rest
+            self._run(partial(self.machine.receive, payload_type, payload))
+        if fault is not None and not self.machine.closed:
+            self._fault(Blame.REMOTE, fault)
+            self._lose(fault)
+
+    def eof_received(self) -> bool:
+        """The peer closed. What it sent before has been served; nothing more will come."""
+        self._lose("the peer closed it")
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if self._lingering is not None:
+            self._lingering.cancel()
+        self._lose(str(exc) if exc else "it was closed")
+
+    # what the operator asks
+
+    def stop(self, reason: str) -> None:
+        """End the session in the orderly way; `closed` is done when that has happened."""
+        self._run(lambda now: self.machine.stop(now, reason))
+
+    def drop(self, reason: str) -> None:
+        """End the session at once: everything made safe, nothing said to the peer."""
+        self._lose(reason)
+        if self._transport is not None:
+            self._transport.abort()
+
+    # how the machine is run
+
+    def _run(self, step: Callable[[float], Sequence[Effect]]) -> None:
+        """One step of the machine at the present time, its effects, and its next deadline."""
+        try:
+            for effect in step(self._loop.time()):
+                self._carry_out(effect)
+        except Exception as error:
+            self._broken(error)
+        self._arm()
+
+    def _carry_out(self, effect: Effect) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        match effect:
+            case Send(payload_type, payload):
+                self._transport.write(frame(payload_type, payload))
+                if self._transport.get_write_buffer_size() > MAX_UNSENT:
+                    # Its requests must not pile up answers here. The machine hears of it when the transport has gone.
+                    self._fault(Blame.REMOTE, "the peer does not read what it is sent")
+                    self._transport.abort()
+            case Close():
+                self._close(self._transport)
+
+    def _close(self, transport: asyncio.Transport) -> None:
+        if self._linger_s and self._lingering is None and transport.can_write_eof():
+            transport.write_eof()
+            self._lingering = self._loop.call_later(self._linger_s, transport.abort)
+        elif not self._linger_s:
+            transport.close()
+
+    def _lose(self, reason: str) -> None:
+        self._run(lambda now: self.machine.lost(now, reason))
+
+    def _arm(self) -> None:
+        """See to it that the machine is called at its next deadline.
+
+        A deadline moves with every message, nearly always to a later time: the timer is left as it is then, and set
+        anew when it fires.
+        """
+        deadline = self.machine.next_deadline()
+        if self._timer is not None and (deadline is None or deadline < self._timer.when()):
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None and self._timer is None:
+            self._timer = self._loop.call_at(deadline, self._fire)
+        if self.machine.finished:
+            self._settle()
+
+    def _fire(self) -> None:
+        self._timer = None
+        deadline = self.machine.next_deadline()
+        # The loop may be early by its clock's resolution, so the machine is told the time that it waited for.
+        if deadline is not None and deadline <= self._loop.time() + 0.001:
+            self._run(lambda now: self.machine.expire(max(now, deadline)))
+        else:
+            self._arm()
+
+    def _settle(self) -> None:
+        if not self.finished.done():
+            self.finished.set_result(None)
+        if self._transport is None and not self.closed.done():
+            self.closed.set_result(None)
+
+    def _broken(self, error: Exception) -> None:
+        """Our own code failed where even the machine did not expect it: say so, make it safe, give the connection up."""
+        log.debug("exception in a session", exc_info=error)
+        reason = f"internal error: {type(error).__name__}: {error}"
+        self._fault(Blame.LOCAL, reason)
+        try:
+            self.machine.lost(self._loop.time(), reason)
+        except Exception as second:
+            log.debug("exception in making safe", exc_info=second)
+            self._fault(Blame.LOCAL, f"making safe failed too: {type(second).__name__}: {second}")
+            self.machine.finished = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _fault(self, blame: Blame, text: str) -> None:
+        self._trace(Fault(at=self._loop.time(), side=self.machine.side, blame=blame, text=text))
+
+
+def peer_address(transport: asyncio.BaseTransport) -> str:
+    """The address at the other end, without scope; empty if it has gone already."""
+    name = transport.get_extra_info("peername")
+    return str(name[0]).partition("%")[0] if name else ""

@@ -1,0 +1,188 @@
+"""SDP on the wire: the station's server and the vehicle's client, each on one named interface.
+
+Requests go to ff02::1. A loopback interface has no multicast (the kernel answers "network is unreachable"), so there
+the vehicle asks ::1, and the server, which listens on every address of its interface, hears it just the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import struct
+from contextlib import suppress
+from ipaddress import IPv6Address
+from typing import Any, Final, NamedTuple
+
+import asyncio_dgram
+
+from hlc import ids, sdp
+from hlc.runtime.errors import SetupError
+from hlc.runtime.interfaces import Interface
+from hlc.sdp import SdpError, SdpMessage, SdpRequest, SdpResponse, Security
+from hlc.trace.events import Frame, Message, Note, Side, Trace
+from hlc.v2gtp import V2gtpError, unframe
+
+NOTES_PER_S: Final = 1.0
+"""Garbage is noted at most this often: it must not fill a log."""
+
+
+class Found(NamedTuple):
+    """Where a station listens; `scope` is that of the interface by which it was found."""
+
+    address: str
+    port: int
+    scope: int
+
+
+class DiscoveryServer:
+    """Answers every valid request, repeated ones too, until cancelled. Nothing that arrives ends it.
+
+    Raises `SetupError` if port 15118 cannot be had.
+    """
+
+    def __init__(self, interface: Interface, port: int, trace: Trace) -> None:
+        self._answering = interface.address, port
+        self._trace = trace
+        self._socket = server_socket(interface)
+        self._stream: Any = None
+        self._noted = -1.0
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        self._stream = await asyncio_dgram.from_socket(self._socket)
+        try:
+            while True:
+                try:
+                    datagram, peer = await self._stream.recv()
+                    await self._serve(datagram, peer)
+                except OSError as error:
+                    # An answer that could not be delivered, an interface that went down for a while.
+                    self._note(f"SDP: {error.strerror or error}")
+        finally:
+            self._stream.close()
+
+    async def _serve(self, datagram: bytes, peer: tuple[Any, ...]) -> None:
+        try:
+            payload_type, payload = unframe(datagram)
+            request = sdp.parse(payload_type, payload)
+        except (V2gtpError, SdpError) as error:
+            self._note(f"SDP: ignored a datagram from {peer[0]}: {error}")
+            return
+        if not isinstance(request, SdpRequest):
+            return  # our own answer, another station's, or the wireless variant
+        address, port = self._answering
+        response = sdp.answer(request, address=address, port=port)
+        if response is not None:
+            await self._stream.send(response.frame(), peer)
+        self._report(Side.EVCC, request)
+        if response is not None:
+            self._report(Side.SECC, response)
+
+    def _report(self, side: Side, message: SdpMessage) -> None:
+        report(self._trace, side, message)
+
+    def _note(self, text: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._noted >= NOTES_PER_S:
+            self._noted = now
+            self._trace(Note(at=now, side=Side.SECC, text=text))
+
+
+async def discover(interface: Interface, trace: Trace, security: Security = Security.NONE) -> Found | None:
+    """Ask for a station until one answers; None after 50 requests without an answer."""
+    destination = (str(sdp.ALL_NODES), sdp.PORT, 0, interface.index)
+    if interface.loopback:
+        destination = (str(interface.address), sdp.PORT, 0, 0)
+    stream: Any = await asyncio_dgram.from_socket(client_socket(interface))
+    request = SdpRequest(security=security)
+    trouble = ""
+    try:
+        for _ in range(sdp.MAX_REQUESTS):
+            report(trace, Side.EVCC, request)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(sdp.REQUEST_INTERVAL_S):
+                    try:
+                        await stream.send(request.frame(), destination)
+                        return await _answer(stream, interface, trace)
+                    except OSError as error:
+                        if str(error) != trouble:
+                            trouble = str(error)
+                            trace(Note(at=_now(), side=Side.EVCC, text=f"SDP: {error.strerror or error}"))
+                        await asyncio.sleep(sdp.REQUEST_INTERVAL_S)
+    finally:
+        stream.close()
+    return None
+
+
+async def _answer(stream: Any, interface: Interface, trace: Trace) -> Found:
+    """The first valid answer that arrives; whatever else arrives is ignored."""
+    while True:
+        datagram, _ = await stream.recv()
+        with suppress(V2gtpError, SdpError):
+            response = sdp.parse(*unframe(datagram))
+            if isinstance(response, SdpResponse) and response.transport is sdp.Transport.TCP:
+                report(trace, Side.SECC, response)
+                # The answer carries no scope: the interface's own is the one by which the station is reached.
+                scope = interface.scope if response.address.is_link_local else 0
+                return Found(str(response.address), response.port, scope)
+
+
+def server_socket(interface: Interface) -> socket.socket:
+    """A socket on port 15118 that hears what is sent to ff02::1 and to the addresses of this interface."""
+    sock = _socket(interface)
+    try:
+        sock.bind(("::", sdp.PORT))
+        if not interface.loopback:
+            group = IPv6Address(sdp.ALL_NODES).packed + struct.pack("@I", interface.index)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group)
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise SetupError(
+                f"UDP port {sdp.PORT} is in use by a program that does not share it: another station runs here; "
+                f"stop it (ss -ulpn sport = :{sdp.PORT} shows it)"
+            ) from error
+        raise SetupError(f"cannot listen for SDP on {interface.name}: {error.strerror or error}") from error
+    return sock
+
+
+def client_socket(interface: Interface) -> socket.socket:
+    """A socket on a free port that sends by this interface."""
+    sock = _socket(interface)
+    sock.bind(("::", 0))
+    return sock
+
+
+def _socket(interface: Interface) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    # Stations on other interfaces of this machine use the same port. Each is bound to its own interface, where the
+    # kernel lets us (old ones want a privilege for that; then all of them hear everything that is sent to ff02::1).
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with suppress(PermissionError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.name.encode())
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, interface.index)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 1)
+    return sock
+
+
+def report(trace: Trace, side: Side, message: SdpMessage) -> None:
+    """Trace an SDP message as frame and as message."""
+    now = _now()
+    trace(Frame(at=now, side=side, payload_type=message.payload_type, payload=message.build()))
+    trace(
+        Message(
+            at=now,
+            side=side,
+            schema="sdp",
+            name=message.name,
+            id=ids.message_id("sdp", message.name),
+            message=message,
+        )
+    )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,142 @@
+"""A station on an interface: it announces itself by SDP and serves one vehicle at a time over TCP.
+
+Each connection has a machine of its own; whatever happens on one connection, the server goes on. Which connection is
+the vehicle's when there are two:
+
+- The session before has ended and only waits for the vehicle to close: the new one is served.
+- The same vehicle (its link-local address) comes again: it has lost the old connection, which is dropped.
+- Another vehicle: it is refused, with a note in the trace. One outlet serves one vehicle.
+
+A new session begins when the old one has left the outlet safe; until then the vehicle's first message waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import secrets
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from hlc.flow import Machine
+from hlc.runtime.connection import LINGER_S, Connection, peer_address
+from hlc.runtime.discovery import DiscoveryServer
+from hlc.runtime.errors import SetupError
+from hlc.runtime.interfaces import Interface
+from hlc.sdp import TCP_PORTS
+from hlc.trace.events import Note, Side, Trace
+
+ATTEMPTS: Final = 20
+"""Random ports tried before giving up."""
+
+
+class Station:
+    """The servers of one outlet. `make_machine` gives a fresh machine for each connection.
+
+    Raises `SetupError` where the ports cannot be had.
+    """
+
+    def __init__(
+        self, interface: Interface, make_machine: Callable[[], Machine], trace: Trace, *, port: int | None = None
+    ) -> None:
+        self.interface = interface
+        self.ended: asyncio.Queue[Machine] = asyncio.Queue()
+        """Machines of connections on which a vehicle has spoken, when their connections have closed."""
+        self._make_machine = make_machine
+        self._trace = trace
+        self._current: Connection | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._socket = listening_socket(interface, port)
+        self.port = int(self._socket.getsockname()[1])
+        self._discovery = DiscoveryServer(interface, self.port, trace)
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        server = await asyncio.get_running_loop().create_server(lambda: _Arrival(self), sock=self._socket, backlog=8)
+        try:
+            await self._discovery.run()
+        finally:
+            server.close()
+
+    @property
+    def current(self) -> Connection | None:
+        """The connection of the session that goes on, or still makes its outlet safe."""
+        return self._current
+
+    def admit(self, transport: asyncio.Transport) -> None:
+        """Serve a new connection, or refuse it."""
+        old, peer = self._current, peer_address(transport)
+        if old is not None and not old.machine.closed:
+            # On loopback everybody has the same address: it does not tell who comes.
+            if old.peer != peer or self.interface.loopback:
+                self._note(f"refused a connection from {peer}: the outlet serves {old.peer}")
+                transport.close()
+                return
+            self._note(f"{peer} opened a new connection: its old one is dropped")
+            old.drop("the vehicle opened a new connection")
+        connection = Connection(self._make_machine(), self._trace, linger_s=LINGER_S)
+        connection.peer = peer
+        self._current = connection
+        transport.pause_reading()
+        task = asyncio.get_running_loop().create_task(self._serve(connection, transport, old))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, connection: Connection, transport: asyncio.Transport, before: Connection | None) -> None:
+        if before is not None:
+            await before.finished
+        if connection.machine.closed:  # dropped in favour of a later one while it waited
+            transport.abort()
+            return
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+        if transport.is_closing():
+            connection.connection_lost(None)
+        else:
+            transport.resume_reading()
+        await connection.closed
+        if self._current is connection:
+            self._current = None
+        if connection.spoke:
+            self.ended.put_nowait(connection.machine)
+
+    def _note(self, text: str) -> None:
+        self._trace(Note(at=asyncio.get_running_loop().time(), side=Side.SECC, text=text))
+
+
+class _Arrival(asyncio.Protocol):
+    """A connection of which it is not decided yet whether it is served."""
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._station.admit(transport)
+
+
+def listening_socket(interface: Interface, port: int | None) -> socket.socket:
+    """A TCP socket on the interface's own address; without `port` on a free one of those a station may announce."""
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    candidates = [port] if port else [secrets.choice(TCP_PORTS) for _ in range(ATTEMPTS)]
+    for candidate in candidates:
+        try:
+            sock.bind((str(interface.address), candidate, 0, interface.scope))
+            sock.listen(8)
+            return sock
+        except OSError as error:
+            failure = error
+            if error.errno != errno.EADDRINUSE:
+                break
+    sock.close()
+    where = f"TCP port {candidate} of {interface.address} on {interface.name}"
+    match failure.errno:
+        case errno.EADDRINUSE:
+            advice = "is in use by another program: choose another with --port, or leave --port out"
+        case errno.EACCES:
+            advice = f"needs privileges: choose one from {TCP_PORTS[0]} to {TCP_PORTS[-1]}"
+        case _:
+            advice = f"cannot be listened on: {failure.strerror or failure}"
+    raise SetupError(f"{where} {advice}") from failure
