@@ -8,7 +8,7 @@ LONGEST: Final = 10
 """Octets of an unsigned integer of 64 bits; longer ones are read only where the schema sets no bound."""
 
 
-class Malformed(ValueError):
+class Malformed(ValueError):  # noqa: N818 - it says what the input is
     """Why the input cannot be read here. The engine adds the path and the bit."""
 
 

@@ -6,6 +6,7 @@ strict, with default fidelity options and without string tables (EXI 1.0; ISO 15
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from exi.grammar import Event, Field, Grammar, Kind, Production, Simple, State, 
 
 HEADER: Final = 0x80
 """Distinguishing bits 10, no options, final version 1."""
+
+SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 EMPTY_VALUE_BITS: Final = 3
 """Width of the second-level event codes before an element's value; code 0 is the end of the element."""
@@ -49,7 +52,7 @@ class Cursor:
 
 
 class Decoder:
-    """Reads one document. `lenient` reads the two-bit code that some peers write after the last allowed item of a list."""
+    """Reads one document. `lenient` expects the two-bit code that some peers write after a full list."""
 
     def __init__(self, grammar: Grammar, data: bytes, *, lenient: bool = False) -> None:
         self.grammar = grammar
@@ -69,7 +72,7 @@ class Decoder:
         try:
             if self.reader.bits(8) != HEADER:
                 raise Malformed("not an EXI document: it does not begin with the octet 80")
-            message = self.element(self.production(state, bits))
+            message: Message = self.element(self.production(state, bits))
             if end is not None:
                 self.start = self.reader.bit
                 if self.reader.bits(bits) != end:
@@ -214,7 +217,7 @@ def check(simple: Simple, value: Any) -> None:
             raise Malformed(f"{len(value)} {unit}, more than {simple.maximum}")
         if simple.minimum is not None and len(value) < simple.minimum:
             raise Malformed(f"{len(value)} {unit}, less than {simple.minimum}")
-        if kind is Kind.STRING and any(0xD800 <= ord(c) < 0xE000 for c in value):
+        if isinstance(value, str) and SURROGATE.search(value):
             raise Malformed("half of a surrogate pair is no character")
     else:
         if type(value) is not int:
@@ -334,15 +337,15 @@ class Encoder:
         return self.guard(self.grammar.fragment, self.grammar.fragment_bits, self.grammar.fragment_end, message)
 
     def guard(self, state: State, bits: int, end: int | None, message: Message) -> bytes:
-        self.writer.bits(HEADER, 8)
-        for code, production in enumerate(state.productions):
-            if production.type is not None and type(message) is production.type.cls:
-                break
-        else:
+        codes = (c for c, p in enumerate(state.productions) if p.type is not None and type(message) is p.type.cls)
+        code = next(codes, None)
+        if code is None:
             raise EncodeError("", f"{type(message).__name__} is no element of {self.grammar.name}")
+        production = state.productions[code]
         try:
             if production.event is Event.REFUSED:
                 raise Malformed(f"{production.name[0]} is not written here")
+            self.writer.bits(HEADER, 8)
             self.writer.bits(code, bits)
             self.item(production, message)
             if end is not None:

@@ -41,7 +41,8 @@ UNBOUNDED: Final = 0xFFFFFFFF
 class Message(msgspec.Struct, kw_only=True, gc=False):
     """Base of every declared type. Instances are plain data: they hold no cycle, so the collector skips them.
 
-    `CONTENT` is set by the few types whose content model is no plain sequence: names combined by `sequence` and `one_of`.
+    `CONTENT` is set by the few types whose content model is no plain sequence: names combined by `sequence` and
+    `one_of`.
     """
 
     CONTENT: ClassVar[Group | None] = None

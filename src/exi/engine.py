@@ -11,7 +11,6 @@ import os
 from functools import cached_property
 from typing import Any, Final, Literal, NamedTuple
 
-from exi import xml
 from exi.codec import Decoder, Encoder
 from exi.declare import Message, SchemaSet
 from exi.errors import DecodeError, EncodeError
@@ -72,6 +71,7 @@ class Schema:
 
     @cached_property
     def _native(self) -> Any:
+        """The C engine loaded with the grammar; None on the Python engine."""
         if self.engine == "python":
             return None
         words, objects = pack(self.grammar)
@@ -82,6 +82,9 @@ class Schema:
 
         Raises `DecodeError` for anything that is no document of this schema.
         """
+        if self._native is not None and type(data) is bytes and (found := self._native.decode(data, False, False)):
+            message: Message = found[0]
+            return message
         return self.examine(data).message
 
     def examine(self, data: bytes) -> Examined:
@@ -94,12 +97,11 @@ class Schema:
 
     def _read(self, data: bytes, *, fragment: bool) -> Examined:
         data = bytes(data)
+        # By the specification first, then in the peers' form; the error is that of the specification.
         if self._native is not None:
             for lenient in (False, True):
-                found = self._native.decode(data, fragment, lenient)
-                if found is not None:
+                if found := self._native.decode(data, fragment, lenient):
                     return Examined(found[0], len(data) - (found[1] + 7) // 8, lenient)
-        # By the specification first, then in the peers' form; the error is that of the specification.
         error: DecodeError | None = None
         for lenient in (False, True):
             decoder = Decoder(self.grammar, data, lenient=lenient)
@@ -132,10 +134,14 @@ class Schema:
 
         Raises `EncodeError` for what the schema forbids, or XML cannot carry.
         """
+        from exi import xml  # here and below: a session never needs it, and its parser is slow to import
+
         return xml.to_xml(self.grammar, message)
 
     def from_xml(self, text: str) -> Message:
         """The message in XML text. Raises `DecodeError` with the path of what the schema forbids."""
+        from exi import xml
+
         return xml.from_xml(self.grammar, text)
 
 

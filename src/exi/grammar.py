@@ -11,6 +11,9 @@ items costs no more than one of two.
 
 from __future__ import annotations
 
+import functools
+import inspect
+import operator
 import struct
 import types
 import typing
@@ -26,7 +29,6 @@ from exi.declare import (
     Choice,
     Group,
     Integer,
-    Marker,
     Message,
     Namespace,
     Occurs,
@@ -153,7 +155,7 @@ class Compiler:
         self.types: dict[type[Message], TypeGrammar] = {}
         self.simples: dict[Any, Simple] = {}
 
-    def type(self, cls: type[Message]) -> TypeGrammar:
+    def grammar_of(self, cls: type[Message]) -> TypeGrammar:
         if cls not in self.types:
             grammar = self.types[cls] = TypeGrammar(cls, HOME[cls])
             self.fill(grammar)
@@ -222,17 +224,17 @@ class Compiler:
         if not is_message(base):
             return [Production(Event.ELEMENT, local_name(name, home), place, self.simple(base, marks))]
         if ref not in marks:
-            return [Production(Event.ELEMENT, local_name(name, home), place, type=self.type(base))]
+            return [Production(Event.ELEMENT, local_name(name, home), place, type=self.grammar_of(base))]
         members = [base]
         if any(base in namespace.heads for namespace in self.namespaces):
             members += [c for ns in self.namespaces for c in ns.elements if c is not base and issubclass(c, base)]
         members.sort(key=qname)
-        return [Production(Event.ELEMENT, qname(c), place, type=self.type(c)) for c in members]
+        return [Production(Event.ELEMENT, qname(c), place, type=self.grammar_of(c)) for c in members]
 
     def alternative(self, branch: type[Message], place: Field) -> list[Production]:
         if branch is AnyElement:
             return [Production(Event.REFUSED, ("*", "*"), place)]
-        return [Production(Event.ELEMENT, qname(branch), place, type=self.type(branch))]
+        return [Production(Event.ELEMENT, qname(branch), place, type=self.grammar_of(branch))]
 
     def simple(self, base: Any, marks: list[Any]) -> Simple:
         facet = next((m for m in marks if isinstance(m, Integer | String | Binary)), None)
@@ -273,11 +275,11 @@ def unwrap(hint: Any) -> tuple[Any, bool, list[Any]]:
         elif is_union(hint) and types.NoneType in typing.get_args(hint):
             optional = True
             rest = [a for a in typing.get_args(hint) if a is not types.NoneType]
-            hint = typing.Union[tuple(rest)]
+            hint = functools.reduce(operator.or_, rest)
         elif typing.get_origin(hint) is list and typing.get_origin(typing.get_args(hint)[0]) is typing.Annotated:
             item, *more = typing.get_args(typing.get_args(hint)[0])
             marks += more
-            hint = list[item]
+            hint = types.GenericAlias(list, (item,))
         else:
             return hint, optional, marks
 
@@ -309,7 +311,7 @@ def local_name(name: str, home: Namespace) -> QName:
 def declaring_namespace(cls: type[Message], name: str) -> Namespace:
     """The namespace of the class in which a field is written: that of its element."""
     for base in cls.__mro__:
-        if name in base.__dict__.get("__annotations__", ()):
+        if name in inspect.get_annotations(base):
             return HOME[base]
     raise TypeError(f"{cls.__name__} has no field {name}")
 
@@ -439,7 +441,7 @@ def compile_schema(schema: SchemaSet) -> Grammar:
     compiler = Compiler(schema)
     classes = [c for namespace in schema.namespaces for c in namespace.classes]
     for cls in classes:
-        compiler.type(cls)
+        compiler.grammar_of(cls)
     elements = sorted((c for namespace in schema.namespaces for c in namespace.elements), key=qname)
     document = State(
         [

@@ -7,7 +7,6 @@ import binascii
 import re
 import xml.etree.ElementTree as ElementTree
 from typing import Any, Final
-from xml.sax.saxutils import escape, quoteattr
 
 from exi.bits import Malformed
 from exi.codec import Cursor, check, walk
@@ -17,6 +16,10 @@ from exi.grammar import Event, Grammar, Kind, Production, QName, Simple, State, 
 
 UNWRITABLE: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot carry."""
+
+ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+ATTRIBUTE_ESCAPES: Final = ESCAPES | str.maketrans({'"': "&quot;", "\n": "&#10;", "\t": "&#9;"})
+"""A parser turns bare white space in attributes into blanks."""
 
 
 def to_xml(grammar: Grammar, message: Message) -> str:
@@ -49,7 +52,7 @@ class XmlWriter:
         try:
             self.parts.append(f"<{tag}")
             if production.type is None:
-                self.parts.append(f">{escape(self.text(production.simple, item), ESCAPES)}")
+                self.parts.append(f">{self.text(production.simple, item).translate(ESCAPES)}")
             else:
                 self.children(production.type, item)
         except Malformed as error:
@@ -61,8 +64,8 @@ class XmlWriter:
         open_tag = True
         for _, _, production, item in walk(grammar, message):
             if production.event is Event.ATTRIBUTE:
-                value = quoteattr(self.text(production.simple, item), ESCAPES)
-                self.parts.append(f" {production.name[0]}={value}")
+                value = self.text(production.simple, item).translate(ATTRIBUTE_ESCAPES)
+                self.parts.append(f' {production.name[0]}="{value}"')
                 continue
             if open_tag:
                 self.parts.append(">")
@@ -70,7 +73,7 @@ class XmlWriter:
             if production.event is Event.ELEMENT:
                 self.element(production, item)
             elif production.event is not Event.END:
-                self.parts.append(escape(self.text(production.simple, item), ESCAPES))
+                self.parts.append(self.text(production.simple, item).translate(ESCAPES))
 
     def text(self, simple: Simple | None, value: Any) -> str:
         assert simple is not None
@@ -85,9 +88,6 @@ class XmlWriter:
         if found := UNWRITABLE.search(text):
             raise Malformed(f"XML cannot carry U+{ord(found[0]):04X}")
         return text
-
-
-ESCAPES: Final = {"\r": "&#13;"}
 
 
 def from_xml(grammar: Grammar, text: str) -> Message:
@@ -121,14 +121,14 @@ class XmlReader:
                 self.store(values, production, self.value(production, text, [*path, name]))
             self.characters(cursor, values, element.text, path, children=len(element) > 0)
             for child in element:
-                name = split(child.tag)
-                production = self.step(cursor, Event.ELEMENT, name)
-                inner = [*path, name[0]]
+                child_name = split(child.tag)
+                production = self.step(cursor, Event.ELEMENT, child_name)
+                inner = [*path, child_name[0]]
                 if production.type is not None:
                     item: Any = self.element(production.type, child, inner)
                 else:
                     if len(child) or child.attrib:
-                        raise Malformed(f"{name[0]} holds a value alone")
+                        raise Malformed(f"{child_name[0]} holds a value alone")
                     item = self.value(production, child.text or "", inner)
                 self.store(values, production, item)
                 self.characters(cursor, values, child.tail, path, children=True)

@@ -1,7 +1,7 @@
 """SupportedAppProtocol: the first exchange of every session, in every protocol.
 
-Schema `urn:iso:15118:2:2010:AppProtocol` (ISO 15118-2 annex C.1; also DIN SPEC 70121 and ISO 15118-20). Local elements bear no
-namespace.
+Schema `urn:iso:15118:2:2010:AppProtocol` (ISO 15118-2 annex C.1; DIN SPEC 70121 and ISO 15118-20 use the
+same). Local elements bear no namespace.
 """
 
 from __future__ import annotations
