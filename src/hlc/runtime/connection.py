@@ -156,7 +156,7 @@ class Connection(asyncio.Protocol):
             self.closed.set_result(None)
 
     def _broken(self, error: Exception) -> None:
-        """Our own code failed where even the machine did not expect it: say so, make it safe, give the connection up."""
+        """Our own code failed where even the machine did not expect it: say so, make it safe, close the connection."""
         log.debug("exception in a session", exc_info=error)
         reason = f"internal error: {type(error).__name__}: {error}"
         self._fault(Blame.LOCAL, reason)

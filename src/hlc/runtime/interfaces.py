@@ -44,11 +44,15 @@ class Interface:
         return 0 if self.loopback else self.index
 
 
+def names() -> list[str]:
+    """The interfaces of this machine."""
+    return [name for _, name in socket.if_nameindex()]
+
+
 async def find(name: str) -> Interface:
     """The interface of that name, once its address is usable. Raises `SetupError`."""
-    names = [known for _, known in socket.if_nameindex()]
-    if name not in names:
-        raise WrongUsage(f"no interface {name}; this machine has {', '.join(names)}")
+    if name not in names():
+        raise WrongUsage(f"there is no interface {name}; this machine has {', '.join(names())}")
     deadline = asyncio.get_running_loop().time() + PATIENCE_S
     while (address := link_local(name)) is None:
         if asyncio.get_running_loop().time() >= deadline:

@@ -31,7 +31,7 @@ ATTEMPTS: Final = 20
 """Random ports tried before giving up."""
 
 
-class Station:
+class StationServer:
     """The servers of one outlet. `make_machine` gives a fresh machine for each connection.
 
     Raises `SetupError` where the ports cannot be had.
@@ -108,7 +108,7 @@ class Station:
 class _Arrival(asyncio.Protocol):
     """A connection of which it is not decided yet whether it is served."""
 
-    def __init__(self, station: Station) -> None:
+    def __init__(self, station: StationServer) -> None:
         self._station = station
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -83,6 +83,11 @@ class BackgroundWriter:
     def flush(self) -> None:
         """The thread writes as it can."""
 
+    @property
+    def encoding(self) -> str:
+        """That of standard error: what a terminal is set to."""
+        return sys.stderr.encoding
+
     def isatty(self) -> bool:
         """Whether a person looks at it."""
         return os.isatty(self._descriptor)

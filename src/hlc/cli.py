@@ -1,0 +1,172 @@
+"""The command `hlc`: what it can be asked, and who does it.
+
+Nothing heavy is imported before it is known which command runs: `hlc --help` is there at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, NoReturn
+
+DESCRIPTION: Final = """\
+The talk between electric vehicles and chargers: be the car, be the station, or read what they say.
+This version speaks DIN SPEC 70121 (DC charging) over TCP."""
+
+EXAMPLES: Final = """\
+examples:
+  hlc demo                              watch a car charge at a station, both simulated, no hardware needed
+
+  be a station:
+  hlc secc --interface eth1             wait for vehicles on eth1, with a simulated outlet
+  hlc secc --interface lo --once        for one session on this machine; then, in another terminal:
+
+  be a vehicle:
+  hlc evcc --interface lo --once        find the station on this machine and charge there
+  hlc evcc --interface eth1 --soc 35 --target-soc 80
+
+  read a session:
+  hlc decode session.pcapng             who said what, when, and what went wrong
+  hlc decode 8000dbab9371d3234b71d1b981899189d191818991d26b9b3a232b30020000040040
+
+Every command explains itself: hlc demo --help"""
+
+
+class Command(NamedTuple):
+    """A command: one line of help, and the module that has `add_arguments(parser)` and `run(options) -> exit code`."""
+
+    help: str
+    load: Callable[[], tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any], int]]]
+
+
+def _demo() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any], int]]:
+    from hlc.commands import demo
+
+    return demo.add_arguments, demo.run
+
+
+def _secc() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any], int]]:
+    from hlc.commands import secc
+
+    return secc.add_arguments, secc.run
+
+
+def _evcc() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any], int]]:
+    from hlc.commands import evcc
+
+    return evcc.add_arguments, evcc.run
+
+
+def _decode() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any], int]]:
+    from hlc.capture import command
+
+    return command.add_arguments, command.decode
+
+
+def _sniff() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any], int]]:
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("interface", metavar="INTERFACE", nargs="?")
+
+    def run(options: Any) -> int:
+        print(
+            "hlc sniff: not built yet: record with tcpdump -i INTERFACE -w FILE.pcap, then hlc decode FILE.pcap",
+            file=sys.stderr,
+        )
+        return 2
+
+    return add_arguments, run
+
+
+COMMANDS: Final = {
+    "demo": Command("a whole charge, car and station simulated", _demo),
+    "secc": Command("be a station (SECC)", _secc),
+    "evcc": Command("be a vehicle (EVCC)", _evcc),
+    "decode": Command("decode a recorded session, or one message in hexadecimal", _decode),
+    "sniff": Command("decode a session while it happens (not built yet)", _sniff),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def parser_for(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser; of the commands, only the one that is asked for is loaded."""
+    parser = Parser(
+        prog="hlc",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"openhlc {version()}")
+    commands = parser.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True, parser_class=Parser
+    )
+    asked = next((argument for argument in arguments if argument in COMMANDS), None)
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(
+            name,
+            help=command.help,
+            description=command.help[0].upper() + command.help[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        if name == asked:
+            add_arguments, run = command.load()
+            add_arguments(sub)
+            sub.add_argument("--debug", action="store_true", help="show where in the program an error came from")
+            sub.set_defaults(run=run, debug=False)
+    return parser
+
+
+def version() -> str:
+    """The version of this distribution."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("openhlc")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command. The exit code is 0 when what was asked for happened, 2 for wrong usage, 1 otherwise."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments:
+        parser_for(()).print_help()
+        return 2
+    options = parser_for(arguments).parse_args(arguments)
+    if options.debug:
+        import logging
+
+        logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
+    try:
+        return int(options.run(options))
+    except KeyboardInterrupt:
+        print(f"hlc {options.command}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Nothing may be written any more, not even at exit.
+        sys.stdout = open("/dev/null", "w")  # noqa: SIM115
+        return 1
+    except Exception as error:
+        if options.debug:
+            raise
+        code = getattr(error, "exit_code", None)
+        if code is None:
+            print(
+                f"hlc {options.command}: internal error: {type(error).__name__}: {error} (--debug shows where)",
+                file=sys.stderr,
+            )
+            return 1
+        print(f"hlc {options.command}: {error}", file=sys.stderr)
+        return int(code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""`hlc evcc`: a vehicle on an interface."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from typing import Any, Final
+
+from hlc.commands import options as shared
+from hlc.commands.output import Output, output, say
+from hlc.evcc import Vehicle
+from hlc.runtime.connection import Connection
+from hlc.runtime.discovery import Found, discover
+from hlc.runtime.errors import SetupError, WrongUsage
+from hlc.runtime.interfaces import Interface, find, names
+from hlc.runtime.signals import interrupts
+from hlc.runtime.vehicle import connect
+from hlc.sdp import MAX_REQUESTS
+from hlc.sim import Battery, SimulatedVehicle
+
+EXAMPLES: Final = """\
+examples:
+  hlc evcc --interface lo --once                       charge at the station on this machine (hlc secc --interface lo)
+  hlc evcc --interface eth1 --soc 35 --target-soc 80   from 35 % to 80 %
+  hlc evcc --interface eth1 --max-time 60              stop in order after a minute
+  hlc evcc --secc '[fe80::1%eth1]:50000'               without discovery
+
+Without --once a session that fails is tried again, three times in all. Ctrl-C ends the charge in order; a second
+Ctrl-C does not wait for the station."""
+
+ATTEMPTS: Final = 3
+RETRY_AFTER_S: Final = 2.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `hlc evcc`."""
+    parser.epilog = EXAMPLES
+    shared.add_session_arguments(parser, "vehicle")
+    percent = shared.number(0, 100, "a percentage from 0 to 100")
+    parser.add_argument("--secc", metavar="[ADDR]:PORT", type=shared.address, help="the station, without discovery")
+    parser.add_argument("--soc", metavar="PERCENT", type=percent, default=20.0, help="state of charge (default: 20)")
+    parser.add_argument("--target-soc", metavar="PERCENT", type=percent, default=80.0, help="charge to (default: 80)")
+    parser.add_argument(
+        "--max-time",
+        metavar="S",
+        type=shared.number(0, 1e6, "a time from 0 to 1000000 s"),
+        help="stop in order after this many seconds",
+    )
+
+
+def run(options: Any) -> int:
+    """Charge; the exit code."""
+    shared.check_choices(options)
+    if options.secc is not None and options.secc.zone and options.interface is None:
+        options.interface = options.secc.zone
+    if options.interface is None and (options.secc is None or options.secc.address.is_link_local):
+        why = "a link-local address needs its interface" if options.secc is not None else "say where"
+        raise WrongUsage(f"{why}: --interface IF; this machine has {', '.join(names())}")
+    return asyncio.run(_charge(options))
+
+
+async def _charge(options: Any) -> int:
+    interface = await find(options.interface) if options.interface is not None else None
+    with output(json=options.json) as out:
+        say("evcc", "without --config the vehicle is simulated")
+        if not options.no_slac:
+            say("evcc", "SLAC is not built yet: running without it, as with --no-slac")
+        charge = Charge(options, interface, out)
+        with interrupts(charge.ask, charge.force):
+            return await charge.run()
+
+
+class Charge:
+    """A vehicle that wants to be charged: discovery, connection, session; again if that fails."""
+
+    def __init__(self, options: Any, interface: Interface | None, out: Output) -> None:
+        self._options = options
+        self._interface = interface
+        self._out = out
+        self._task = asyncio.current_task()
+        self._connection: Connection | None = None
+        self._asked = False
+        battery = Battery(soc=options.soc)
+        self._ev = SimulatedVehicle(battery, target_soc=options.target_soc)
+
+    def ask(self) -> None:
+        """The driver wants an end."""
+        self._asked = True
+        if self._connection is not None:
+            say("evcc", "ending the session; Ctrl-C again to end it at once")
+            self._connection.stop("stopped by the driver")
+        elif self._task is not None:
+            self._task.cancel()
+
+    def force(self) -> None:
+        """The driver wants it at once."""
+        if self._connection is not None:
+            self._connection.drop("stopped by the driver, at once")
+
+    async def run(self) -> int:
+        """Charge; the exit code."""
+        attempts = 1 if self._options.once else ATTEMPTS
+        try:
+            for attempt in range(1, attempts + 1):
+                if await self._session():
+                    return 0
+                if self._asked:
+                    break
+                if attempt < attempts:
+                    say("evcc", f"trying again in {RETRY_AFTER_S:g} s ({attempt} of {attempts} failed)")
+                    await asyncio.sleep(RETRY_AFTER_S)
+        except asyncio.CancelledError:
+            say("evcc", "stopped before there was a session")
+        return 1
+
+    async def _session(self) -> bool:
+        """One session; whether it ended well."""
+        self._out.session_begins()
+        found = await self._find()
+        machine = Vehicle(self._ev, protocols=shared.protocols(self._options), trace=self._out.trace)
+        connection = self._connection = await connect(found, machine, self._out.trace)
+        limit = None
+        if self._options.max_time is not None:
+            reason = f"stopped after --max-time {self._options.max_time:g} s"
+            limit = asyncio.get_running_loop().call_later(self._options.max_time, connection.stop, reason)
+        await connection.closed
+        self._connection = None
+        if limit is not None:
+            limit.cancel()
+        self._out.session_ended()
+        return machine.good
+
+    async def _find(self) -> Found:
+        """Where the station is. Raises `SetupError` if none answers."""
+        secc = self._options.secc
+        if secc is not None:
+            scope = self._interface.index if self._interface is not None and secc.address.is_link_local else 0
+            return Found(str(secc.address), secc.port, scope)
+        assert self._interface is not None
+        say("evcc", f"looking for a station on {self._interface.name}")
+        found = await discover(self._interface, self._out.trace)
+        if found is None:
+            raise SetupError(
+                f"no station answered {MAX_REQUESTS} discovery requests on {self._interface.name}: "
+                "is one running there, is the cable in, are the modems paired?"
+            )
+        return found

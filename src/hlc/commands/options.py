@@ -1,0 +1,131 @@
+"""Options that commands share, what values they take, and which of those are built.
+
+An option of the design that is not built yet is accepted by the parser and refused in one line: never silently ignored.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from ipaddress import IPv6Address
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from hlc import sap
+from hlc.runtime.errors import WrongUsage
+
+
+class Choice(NamedTuple):
+    """An option that names what is to be spoken or done: all that it may name, and what of it is built."""
+
+    option: str
+    words: tuple[str, ...]
+    built: tuple[str, ...]
+
+
+PROTOCOLS: Final = ("din70121", "iso15118-2", "iso15118-20")
+MODES: Final = ("dc", "ac", "bpt", "mcs", "wpt", "acdp")
+
+CHOICES: Final = {
+    "protocol": Choice("--protocol", PROTOCOLS, ("din70121",)),
+    "protocols": Choice("--protocols", PROTOCOLS, ("din70121",)),
+    "mode": Choice("--mode", MODES, ("dc",)),
+    "modes": Choice("--modes", MODES, ("dc",)),
+    "auth": Choice("--auth", ("eim", "pnc"), ("eim",)),
+    "tls": Choice("--tls", ("never", "allow", "require"), ("never",)),
+    "control": Choice("--control", ("scheduled", "dynamic"), ()),
+}
+"""By the name of the attribute. Those that take several words take them separated by commas."""
+
+NOT_BUILT: Final = {
+    "pki": "--pki DIR is not built yet: DIN 70121 knows no certificates; leave it out",
+    "config": "--config FILE is not built yet: the hardware is simulated; leave it out",
+}
+
+
+def check_choices(options: Any) -> None:
+    """Refuse what is unknown or not built. Raises `WrongUsage`."""
+    for name, choice in CHOICES.items():
+        for word in words(getattr(options, name, None)):
+            if word not in choice.words:
+                raise WrongUsage(f"{choice.option} knows no {word!r}; it takes {', '.join(choice.words)}")
+            if word not in choice.built:
+                instead = f"this version does {', '.join(choice.built)}" if choice.built else "leave it out"
+                raise WrongUsage(f"{choice.option} {word} is not built yet: {instead}")
+    for name, text in NOT_BUILT.items():
+        if getattr(options, name, None) is not None:
+            raise WrongUsage(text)
+
+
+def words(value: str | None) -> list[str]:
+    """The words of a list separated by commas."""
+    return [] if value is None else [word.strip().lower() for word in value.split(",")]
+
+
+def protocols(options: Any) -> list[sap.Protocol]:
+    """The protocols to speak."""
+    return [sap.PROTOCOLS[name] for name in words(options.protocols)]
+
+
+def add_session_arguments(parser: argparse.ArgumentParser, who: str) -> None:
+    """The options that station and vehicle share; `who` is the one that is simulated."""
+    parser.add_argument(
+        "--interface", metavar="IF", help="network interface: eth1, or lo to try both ends on one machine"
+    )
+    parser.add_argument("--no-slac", action="store_true", help="the link stands already (SLAC is not built yet)")
+    parser.add_argument("--protocols", metavar="A,B", default="din70121", help=f"of {', '.join(PROTOCOLS)}")
+    parser.add_argument("--modes", metavar="A,B", default="dc", help=f"of {', '.join(MODES)}")
+    parser.add_argument("--control", metavar="WORD", help="scheduled or dynamic (not built yet)")
+    parser.add_argument("--auth", metavar="A,B", default="eim", help="of eim, pnc")
+    parser.add_argument("--tls", metavar="WORD", default="never", help="never, allow or require")
+    parser.add_argument("--pki", metavar="DIR", type=Path, help="certificates (not built yet)")
+    parser.add_argument("--config", metavar="FILE", type=Path, help=f"a real {who} (not built yet)")
+    parser.add_argument("--once", action="store_true", help="end after the first session: exit code 0 if it ended well")
+    parser.add_argument("--json", action="store_true", help="trace events on standard output, a JSON object per line")
+
+
+def number(low: float, high: float, what: str) -> Callable[[str], float]:
+    """A type of argument: a number within bounds."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not {what}")
+        return value
+
+    return read
+
+
+def port(text: str) -> int:
+    """A type of argument: a port that a station may announce."""
+    if not text.isdecimal() or not 49152 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port that a station may announce: 49152 to 65535")
+    return int(text)
+
+
+class Address(NamedTuple):
+    """Where a station listens. `zone` is the interface named behind the address: fe80::1%eth1."""
+
+    address: IPv6Address
+    port: int
+    zone: str | None
+
+
+def address(text: str) -> Address:
+    """A type of argument: [ADDR]:PORT."""
+    host, colon, digits = text.rpartition(":")
+    try:
+        if not colon or not (host.startswith("[") and host.endswith("]")):
+            raise ValueError
+        plain, percent, zone = host[1:-1].partition("%")
+        found = Address(IPv6Address(plain), int(digits), zone if percent else None)
+        if not 0 < found.port < 65536:
+            raise ValueError
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no address of a station: write [ADDRESS]:PORT, as in [fe80::1]:50000"
+        ) from None
+    return found

@@ -1,0 +1,78 @@
+"""Where the events of a live session go: a log for a reader on standard error; on standard output JSON lines, or a
+summary of each session.
+
+Neither holds the session up: an answer leaves before anything is written about it, and a stalled reader loses lines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Final
+
+from hlc.trace.console import Console, Paint, colours_wanted
+from hlc.trace.events import Event, Trace
+from hlc.trace.jsonl import JsonLines
+from hlc.trace.output import BackgroundWriter, Deferred, fan_out
+from hlc.trace.summary import Summary
+
+STDOUT: Final = 1
+STDERR: Final = 2
+
+
+class Output:
+    """The trace of a live session, and what is written besides."""
+
+    def __init__(self, *, json: bool, results: BackgroundWriter, log: BackgroundWriter) -> None:
+        loop = asyncio.get_running_loop()
+        self._results = results
+        self._json = json
+        self._summary = Summary()
+        self.console = Console(log, began=loop.time(), clock=time.monotonic, faults_only=json)
+        consumers: list[Trace] = [self.console, self._collect]
+        if json:
+            consumers.append(JsonLines(results))
+        self._deferred = Deferred(fan_out(*consumers), loop.call_soon)
+        self.trace: Trace = self._deferred
+
+    def session_begins(self) -> None:
+        """What follows belongs to a new session."""
+        self._deferred.flush()
+        self._summary = Summary()
+
+    def session_ended(self) -> None:
+        """Tell what the session came to."""
+        self._deferred.flush()
+        if not self._json:
+            paint = Paint(colours_wanted(self._results))
+            unicode = "utf" in self._results.encoding.lower()
+            self._results.write("\n".join([*self._summary.lines(paint, unicode=unicode), "", ""]))
+
+    def close(self) -> None:
+        """Hand on what waits."""
+        self._deferred.flush()
+        self.console.finish()
+
+    def _collect(self, event: Event) -> None:
+        self._summary(event)
+
+
+@contextmanager
+def output(*, json: bool) -> Iterator[Output]:
+    """The output of a live session; what waits is written when this ends. With `json` the log has faults only."""
+    with ExitStack() as closing:
+        writers = {}
+        for descriptor in (STDOUT, STDERR):
+            writers[descriptor] = BackgroundWriter(descriptor)
+            closing.callback(writers[descriptor].close)
+        made = Output(json=json, results=writers[STDOUT], log=writers[STDERR])
+        closing.callback(made.close)
+        yield made
+
+
+def say(command: str, text: str) -> None:
+    """A line of log."""
+    print(f"hlc {command}: {text}", file=sys.stderr, flush=True)

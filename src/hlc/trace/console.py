@@ -1,0 +1,285 @@
+"""Trace events for a reader at a terminal or in a log file: one line per thing that happened, loops folded.
+
+    Cable Check
+         0.42 s  EVCC  11  114 CableCheckReq             SoC 20 %
+         0.42 s  SECC  11  115 CableCheckRes             Ongoing
+         4.40 s  SECC  11  115 CableCheckRes             Finished  isolation Valid
+
+Behind each sender stands the documented code of the state that it is in. Of messages that are repeated, those are shown
+that say something new in other than figures; the figures go to a status line, which a terminal rewrites in place and a
+file gets now and then.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from enum import Enum
+from typing import Any, Final, Protocol
+
+from hlc.trace.describe import alarm, describe, document, headline, leaves
+from hlc.trace.events import (
+    Event,
+    Fault,
+    Frame,
+    Measurement,
+    Message,
+    Note,
+    SessionEnded,
+    Side,
+    StateEntered,
+    TimerExpired,
+)
+
+BAR: Final = 24
+"""Characters of the bar that shows the state of charge."""
+STATUS_EVERY_S: Final = 60.0
+"""How often a file gets a status line, in the session's time."""
+REWRITE_EVERY_S: Final = 0.05
+"""How often a terminal's status line is rewritten at most, in real time; `clock` tells it."""
+
+COLOURS: Final = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    Side.EVCC: "36",
+    Side.SECC: "35",
+}
+
+FICKLE: Final = ("LimitAchieved", "EVSEIsolationStatusIsUsed")
+"""Flags that come and go in a loop; they do not make a message new."""
+
+
+class Stream(Protocol):
+    """What a console writes to."""
+
+    def write(self, text: str, /) -> object: ...
+    def flush(self) -> object: ...
+    def isatty(self) -> bool: ...
+
+
+class Paint:
+    """Colours, where they are wanted: on a terminal, unless NO_COLOR is set."""
+
+    def __init__(self, wanted: bool) -> None:
+        self.wanted = wanted
+
+    def __call__(self, colour: str, text: str) -> str:
+        """The text in a colour."""
+        return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m" if self.wanted and text else text
+
+
+def colours_wanted(stream: Stream) -> bool:
+    """Whether to colour what goes to this stream."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+class Console:
+    """A trace that writes for a reader.
+
+    `began` is the time that is shown as zero. `clock` gives real time for rewriting the status line; without one it is
+    rewritten with every event that changes it.
+    """
+
+    def __init__(self, stream: Stream, *, began: float = 0.0, clock: Any = None, faults_only: bool = False) -> None:
+        self._stream = stream
+        self._live = stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._paint = Paint(colours_wanted(stream))
+        self._unicode = "utf" in (getattr(stream, "encoding", None) or sys.stdout.encoding or "").lower()
+        self._began = began
+        self._clock = clock
+        self._faults_only = faults_only
+        self._codes: dict[Side, int] = {}
+        self._labels: dict[Side, str] = {}
+        self._heading = ""
+        self._held: Message | None = None
+        """A request whose sender's states are not traced: the heading is the answering side's, which comes after it."""
+        self._shown: dict[str, Any] = {}
+        """What the last message of each name said, figures aside."""
+        self._folded = 0
+        self._status = ""
+        self._drawn = False
+        self._rewritten = -1.0
+        self._written_at = 0.0
+        self._soc: float | None = None
+        self._power: dict[Side, tuple[float, float]] = {}
+
+    def __call__(self, event: Event) -> None:
+        held = self._held
+        if held is not None and not isinstance(event, Frame):
+            self._held = None
+            if isinstance(event, StateEntered) and event.state < 200:
+                self._state(event)
+                self._head(event.side)
+            self._message(held)
+        match event:
+            case Fault():
+                where = f" [{event.clause}]" if event.clause else ""
+                self._line(
+                    event.at, event.side, "red", "fault", f"{event.text}{where} (the fault is {BLAME[event.blame]})"
+                )
+            case _ if self._faults_only:
+                return
+            case Message() if (
+                held is not event and event.side not in self._codes and event.schema not in ("sdp", "sap")
+            ):
+                self._held = event
+            case Message():
+                self._message(event)
+            case Measurement():
+                self._measured(event)
+            case StateEntered():
+                self._state(event)
+            case TimerExpired():
+                self._line(event.at, event.side, "red", "timer", f"{event.timer} of {event.limit_s:g} s passed")
+            case Note():
+                self._line(event.at, event.side, "yellow", "note", event.text)
+            case SessionEnded():
+                self.finish()
+                verdict = "ended well" if event.good else "did not end well"
+                colour = "green" if event.good else "red"
+                energy = f"{event.energy_wh / 1000:.3f} kWh"
+                self._line(event.at, event.side, colour, "end", f"the session {verdict}: {event.reason}; {energy}")
+                self._shown.clear()
+                self._heading = ""
+            case _:
+                pass
+
+    def text(self, line: str = "") -> None:
+        """A line of plain text among the events."""
+        self._write(line)
+
+    def finish(self) -> None:
+        """Leave the status line as it stands."""
+        if self._drawn:
+            self._drawn = False
+            self._stream.write("\n")
+        self._status = ""
+        self._folded = 0
+
+    # events
+
+    def _message(self, event: Message) -> None:
+        element = document(event.message)[1]
+        values = leaves(element)
+        news = {
+            name: value
+            for name, value in values.items()
+            if isinstance(value, Enum | bool) and not name.endswith(FICKLE)
+        }
+        bad = alarm(event)
+        soc = values.get("EVRESSSOC", values.get("PresentSOC"))
+        if soc is not None and Side.EVCC not in self._power:
+            self._soc = float(soc)
+        if self._shown.get(event.name) == news:
+            self._folded += 1
+            return
+        self._shown[event.name] = news
+        self._head(event.side)
+        said = describe(event)
+        if bad:
+            said = (
+                f"{self._paint('red', bad)}  {said}" if bad not in said else said.replace(bad, self._paint("red", bad))
+            )
+        self._write(f"{self._stamp(event.at, event.side)}  {headline(event):<31} {said}".rstrip())
+
+    def _state(self, event: StateEntered) -> None:
+        self._codes[event.side] = int(event.state)
+        self._labels[event.side] = event.state.label
+        if event.state >= 200:
+            self._line(event.at, event.side, "red" if event.state == 200 else "dim", "state", event.state.label)
+
+    def _head(self, side: Side) -> None:
+        """A heading when the session has come to another state."""
+        label = self._labels.get(side, "")
+        if label and label != self._heading:
+            self._heading = label
+            self._write(self._paint("bold", label))
+
+    def _measured(self, event: Measurement) -> None:
+        self._power[event.side] = event.volts, event.amps
+        if event.soc is not None:
+            self._soc = event.soc
+        # The station's figures are what flows; a vehicle alone has its own.
+        if event.side is Side.EVCC and Side.SECC in self._power:
+            return
+        self._status = self._status_line(event.at, *self._power[event.side])
+        if not self._live:
+            if event.amps > 1.0 and event.at - self._written_at >= STATUS_EVERY_S:
+                self._written_at = event.at
+                self._stream.write(self._status + "\n")
+            return
+        now = self._clock() if self._clock is not None else None
+        if now is None or now - self._rewritten >= REWRITE_EVERY_S:
+            self._rewritten = now or 0.0
+            self._draw()
+
+    def _status_line(self, at: float, volts: float, amps: float) -> str:
+        parts = [f"{at - self._began:9.2f} s  "]
+        if self._soc is not None:
+            parts.append(f"{self._bar(self._soc)} {self._soc:5.1f} %  ")
+        parts.append(f"{volts:6.1f} V  {amps:6.1f} A  {volts * amps / 1000:6.1f} kW")
+        return "".join(parts)
+
+    def _bar(self, percent: float) -> str:
+        full = round(BAR * min(max(percent, 0.0), 100.0) / 100)
+        if not self._unicode:
+            return "[" + "#" * full + "." * (BAR - full) + "]"
+        return self._paint("green", "━" * full) + self._paint("dim", "─" * (BAR - full))
+
+    # lines
+
+    def _line(self, at: float, side: Side, colour: str, kind: str, text: str) -> None:
+        self._write(f"{self._stamp(at, side)}  {self._paint(colour, f'{kind:>5}')} {text}")
+
+    def _stamp(self, at: float, side: Side) -> str:
+        code = self._codes.get(side)
+        return f"{at - self._began:9.2f} s  {self._paint(side, side.value)} {'' if code is None else code:>3}"
+
+    def _write(self, line: str) -> None:
+        if self._drawn:
+            self._stream.write("\r\x1b[K")
+            self._drawn = False
+        if self._live:
+            line = clipped(line, shutil.get_terminal_size().columns)
+        self._stream.write(line + "\n")
+        if self._live and self._status:
+            self._draw()
+
+    def _draw(self) -> None:
+        """Rewrite the status line."""
+        line = clipped(self._status, shutil.get_terminal_size().columns - 1)
+        self._stream.write(f"\r{line}\x1b[K")
+        self._drawn = True
+        self._stream.flush()
+
+
+BLAME: Final = {"local": "ours", "remote": "the other side's", "setup": "the installation's"}
+
+
+def clipped(line: str, width: int) -> str:
+    """A line cut to a width; escape sequences take none."""
+    if len(line) <= width:
+        return line
+    out: list[str] = []
+    room = width - 1
+    position = 0
+    while position < len(line):
+        if line[position] == "\x1b":
+            end = line.index("m", position) + 1
+            out.append(line[position:end])
+            position = end
+            continue
+        if room == 0:
+            rest = line[position:]
+            out.append("…" if "\x1b" in rest or len(rest) > 1 else rest)
+            if "\x1b" in line:
+                out.append("\x1b[0m")
+            break
+        out.append(line[position])
+        room -= 1
+        position += 1
+    return "".join(out)

@@ -1,0 +1,195 @@
+"""What a session came to: result, energy, phases with their times, messages, and the curve of the charge.
+
+A trace that collects; `lines` tells. Memory is bounded: of a long session the samples of the curve are thinned out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final, NamedTuple
+
+from hlc.ids import ChargePointState
+from hlc.trace.console import Paint
+from hlc.trace.events import Event, Fault, Measurement, Message, SessionEnded, Side, StateEntered
+
+MAX_SAMPLES: Final = 4096
+CURVE: Final = 48
+"""Columns of the charge curve."""
+LEVELS: Final = "▁▂▃▄▅▆▇█"
+RULE: Final = 72
+WAITING: Final = ChargePointState.WAITING_FOR_NEW_SESSION
+"""Comes after the session."""
+
+
+class Stay(NamedTuple):
+    """A state that was entered."""
+
+    at: float
+    code: int
+    label: str
+
+
+class Sample(NamedTuple):
+    """What the outlet delivered."""
+
+    at: float
+    watts: float
+    soc: float | None
+
+
+class Summary:
+    """Collects the events of one session, of one side or both."""
+
+    def __init__(self) -> None:
+        self.began: float | None = None
+        self.ended = 0.0
+        self.stays: dict[Side, list[Stay]] = {Side.EVCC: [], Side.SECC: []}
+        self.messages: Counter[str] = Counter()
+        """By "<schema>:<name>"."""
+        self.samples: list[Sample] = []
+        self.peak: dict[Side, tuple[float, float, float]] = {}
+        """Highest power, voltage and current, by side."""
+        self.soc: tuple[float, float] | None = None
+        self.faults: list[str] = []
+        self.ends: dict[Side, SessionEnded] = {}
+        self._every = 1
+        self._seen = 0
+        self._soc_now: float | None = None
+
+    def __call__(self, event: Event) -> None:
+        if self.began is None:
+            self.began = event.at
+        self.ended = max(self.ended, event.at)
+        match event:
+            case Message():
+                self.messages[f"{event.schema}:{event.name}"] += 1
+            case StateEntered():
+                self.stays[event.side].append(Stay(event.at, int(event.state), event.state.label))
+            case Measurement():
+                self._measured(event)
+            case Fault():
+                self.faults.append(f"{event.side.value}: {event.text}")
+            case SessionEnded():
+                self.ends[event.side] = event
+            case _:
+                pass
+
+    def _measured(self, event: Measurement) -> None:
+        watts = event.volts * event.amps
+        power, volts, amps = self.peak.get(event.side, (0.0, 0.0, 0.0))
+        self.peak[event.side] = max(power, watts), max(volts, event.volts), max(amps, event.amps)
+        if event.soc is not None:
+            self._soc_now = event.soc
+            self.soc = (self.soc[0] if self.soc else event.soc, event.soc)
+        if Side.SECC in self.peak and event.side is Side.EVCC:
+            return
+        self._seen += 1
+        if self._seen % self._every == 0:
+            self.samples.append(Sample(event.at, watts, self._soc_now))
+            if len(self.samples) >= MAX_SAMPLES:
+                del self.samples[::2]
+                self._every *= 2
+
+    @property
+    def good(self) -> bool:
+        """Whether every side that was seen ended well."""
+        return bool(self.ends) and all(end.good for end in self.ends.values())
+
+    def lines(self, paint: Paint, *, unicode: bool = True) -> list[str]:
+        """The summary for a reader."""
+        began = self.began or 0.0
+        out = [paint("dim", ("─" if unicode else "-") * RULE)]
+
+        def row(name: str, text: str) -> None:
+            out.append(f"  {name:<12}{text}")
+
+        verdict = paint("green", "ended well") if self.good else paint("red", "did not end well")
+        reasons = dict.fromkeys(end.reason for end in self.ends.values())
+        row("Session", f"{verdict}: {'; '.join(reasons) or 'it never began'}")
+        for fault in self.faults[:5]:
+            row("", paint("red", fault))
+        if len(self.faults) > 5:
+            row("", f"and {len(self.faults) - 5} more faults")
+        row("Duration", clock(self.ended - began))
+        energy = {side: end.energy_wh for side, end in self.ends.items()}
+        meters = [f"{energy[side] / 1000:.3f} kWh {where}" for side, where in METERS.items() if side in energy]
+        row("Energy", ", ".join(meters))
+        given, taken = energy.get(Side.SECC, 0.0), energy.get(Side.EVCC, 0.0)
+        if given > 0 and taken > 0:
+            row("", f"{100 * (given - taken) / given:.1f} % lost in between")
+        if self.soc is not None:
+            row("Battery", f"{self.soc[0]:.1f} % to {self.soc[1]:.1f} %")
+        peak = self.peak.get(Side.SECC) or self.peak.get(Side.EVCC)
+        if peak is not None:
+            row("Peak", f"{peak[0] / 1000:.1f} kW, {peak[1]:.1f} V, {peak[2]:.1f} A")
+        row("Messages", self._counts())
+        curve = self._curve()
+        if curve and unicode:
+            out += ["", f"  {'Power':<12}{paint('green', curve)}", f"  {'':<12}{self._axis()}"]
+        out += ["", *self._phases(paint)]
+        return out
+
+    def _counts(self) -> str:
+        schemas: Counter[str] = Counter()
+        for name, count in self.messages.items():
+            schemas[name.partition(":")[0]] += count
+        parts = ", ".join(f"{count} {schema}" for schema, count in schemas.items())
+        return f"{sum(self.messages.values())} ({parts})" if parts else "none"
+
+    def _phases(self, paint: Paint) -> list[str]:
+        """When each state was entered at either end, how long it lasted, and the messages of that time."""
+        side = Side.EVCC if self.stays[Side.EVCC] else Side.SECC
+        other = {stay.label: stay.code for stay in self.stays[Side.SECC if side is Side.EVCC else Side.EVCC]}
+        stays = [stay for stay in self.stays[side] if stay.code != WAITING]
+        title = f"  {'Phase':<32}{'EVCC':>5}{'SECC':>6}{'began':>12}{'lasted':>12}"
+        out = [paint("dim", title)]
+        for stay, after in zip(stays, [*stays[1:], None], strict=True):
+            lasted = (after.at if after is not None else self.ended) - stay.at
+            codes = (stay.code, other.get(stay.label, "")) if side is Side.EVCC else ("", stay.code)
+            began = stay.at - (self.began or 0.0)
+            out.append(f"  {stay.label:<32}{codes[0]:>5}{codes[1]:>6}{seconds(began):>12}{seconds(lasted):>12}")
+        return out
+
+    def _flow(self) -> list[Sample]:
+        """The samples from the first to the last with power."""
+        flowing = [index for index, sample in enumerate(self.samples) if sample.watts > 100.0]
+        return self.samples[flowing[0] : flowing[-1] + 1] if flowing else []
+
+    def _curve(self) -> str:
+        """Power over time, in blocks; empty where none flowed."""
+        samples = self._flow()
+        if len(samples) < 2:
+            return ""
+        first, last = samples[0].at, samples[-1].at
+        columns: list[list[float]] = [[] for _ in range(CURVE)]
+        for sample in samples:
+            columns[min(int(CURVE * (sample.at - first) / ((last - first) or 1.0)), CURVE - 1)].append(sample.watts)
+        heights: list[float] = []
+        for column in columns:
+            heights.append(sum(column) / len(column) if column else heights[-1])
+        top = max(heights) or 1.0
+        return "".join(LEVELS[min(int(height / top * len(LEVELS)), len(LEVELS) - 1)] for height in heights)
+
+    def _axis(self) -> str:
+        """What stands below the curve: time, and state of charge where it is known."""
+        samples = self._flow()
+        began = self.began or 0.0
+        ends = []
+        for sample in (samples[0], samples[-1]):
+            soc = f", {sample.soc:.0f} %" if sample.soc is not None else ""
+            ends.append(f"{clock(sample.at - began)}{soc}")
+        return f"{ends[0]}{ends[1]:>{CURVE - len(ends[0])}}"
+
+
+METERS: Final = {Side.SECC: "by the station's meter", Side.EVCC: "by the vehicle's meter"}
+
+
+def clock(duration_s: float) -> str:
+    """A duration as h:mm:ss."""
+    whole = round(duration_s)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def seconds(duration_s: float) -> str:
+    """A duration in seconds, with the digits that matter."""
+    return f"{duration_s:.3f} s" if duration_s < 10 else f"{duration_s:.1f} s"
