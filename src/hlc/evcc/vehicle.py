@@ -1,0 +1,286 @@
+"""The vehicle's end of a connection: SAP, then the session in the protocol that the station chose.
+
+This file does what every exchange of every protocol repeats: one request outstanding, its timeout, the pace of repeated
+ones, the check of session ID and response code, the watch over the vehicle. What is asked is decided in the protocol's
+own file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from exi.messages.sap import supportedAppProtocolReq, supportedAppProtocolRes
+from hlc import sap
+from hlc.evcc import din70121
+from hlc.flow import Machine, failed
+from hlc.ids import VehicleState
+from hlc.ports import EV
+from hlc.rules import Kind, Phase, Rules
+from hlc.rules.din70121 import RULES as DIN70121
+from hlc.trace.events import Blame, Measurement, Side, Trace, ignore
+from hlc.v2gtp import PayloadType
+
+MESSAGE: Final = "V2G_EVCC_Msg_Timeout"
+DECISION: Final = "V2G_EVCC_Sequence_Performance_Time"
+PACE: Final = "pace"
+SAP_TIMEOUT_S: Final = 2.0
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the owner of a vehicle decides."""
+
+    EVCCID: bytes = bytes.fromhex("020000000001")
+    """The MAC address of the vehicle's modem. Some stations end the session where it is empty."""
+    patience_s: float = 0.0
+    """Granted to every answer beyond the standard's timeout. Stations of the field exceed it at
+    ChargeParameterDiscovery, PowerDelivery and in the charge loop."""
+
+
+class Conversation(Protocol):
+    """One session in one protocol, the vehicle's part."""
+
+    rules: Rules
+
+    def build(self, kind: Kind) -> Any:
+        """A request of this kind, with the values of this moment."""
+
+    def pace_s(self, kind: Kind) -> float:
+        """Time between two requests of this kind, from one to the next."""
+
+    def answered(self, request: Any, response: Any) -> None:
+        """Once per answer that is none of FAILED: take in what the station says."""
+
+    def choose(self, request: Any, response: Any, allowed: frozenset[Kind]) -> Kind | None:
+        """What to ask next; None: look again soon. It may be called many times for one answer."""
+
+    def look(self) -> None:
+        """Look at the vehicle between messages."""
+
+
+CONVERSATIONS: Final[Mapping[str, Callable[[Vehicle], Conversation]]] = {
+    "din70121": lambda vehicle: din70121.Conversation(vehicle)
+}
+"""The protocols that are built."""
+
+
+class Vehicle(Machine):
+    """One connection to a station. `protocols` are offered in this order, the best first."""
+
+    side = Side.EVCC
+    peer = Side.SECC
+    error_state = VehicleState.ERROR
+
+    def __init__(
+        self,
+        ev: EV,
+        *,
+        protocols: Sequence[sap.Protocol] = (sap.DIN70121,),
+        settings: Settings | None = None,
+        trace: Trace = ignore,
+    ) -> None:
+        super().__init__(protocols, trace)
+        self.ev = ev
+        self.settings = settings or Settings()
+        self.conversation: Conversation | None = None
+        self.live = False
+        """Whether the vehicle shows, or has shown, that it is ready for energy."""
+        self._asked: Any = None
+        """The request that waits for its answer."""
+        self._asked_at = 0.0
+        self._answer: tuple[Any, Any] | None = None
+        """The last exchange, while what follows it is being decided."""
+
+    # Hardware
+
+    def tick(self) -> None:
+        self.ev.tick(self.now)
+
+    def make_safe(self, *, emergency: bool) -> None:
+        self.live = False
+        self.ev.show_ready(ready=False)
+        self.ev.open_contactors(emergency=emergency)
+        self.ev.unlock_connector()
+
+    def is_safe(self) -> bool:
+        return not self.ev.contactors_closed()
+
+    def energy_wh(self) -> float:
+        return self.ev.energy_wh()
+
+    def measured(self) -> None:
+        """Trace what the vehicle measures at its inlet."""
+        ev = self.ev
+        volts, amps, soc = ev.inlet_volts(), ev.amps(), ev.soc()
+        self.trace(Measurement(at=self.now, side=self.side, volts=volts, amps=amps, soc=soc))
+
+    def go_live(self) -> None:
+        """Show that the vehicle is ready for energy, and watch it between messages from now on."""
+        if not self.live:
+            self.live = True
+            self.ev.show_ready(ready=True)
+            self.watch()
+
+    def emergency(self, blame: Blame, reason: str) -> None:
+        """Open the contactors now, without waiting for messages; then end the session."""
+        self.fault(blame, reason)
+        self.make_safe(emergency=True)
+        self.stopping = self.stopping or reason
+
+    def _look(self) -> None:
+        self._look_at = None
+        if self.live and self.ev.pilot_lost():
+            self.fault(Blame.REMOTE, "the control pilot is gone")
+            self.end("the control pilot is gone")
+            return
+        if self.conversation is not None:
+            self.conversation.look()
+        if self._answer is not None and PACE not in self.timers:
+            self._choose()
+        if self.live and not self.closed:
+            self.watch()
+
+    # Steps
+
+    def _start(self) -> None:
+        self._energy_at_start = self.ev.energy_wh()
+        self.enter(VehicleState.INITIAL)
+        for phase in DIN70121.beginning[None]:
+            self._open.append(phase)
+            self._begin(phase)
+        request = sap.offer(self.protocols)
+        self._emit(PayloadType.EXI, request, request)
+        self._await(request, SAP_TIMEOUT_S)
+
+    def _await(self, request: Any, seconds: float) -> None:
+        self._asked, self._asked_at = request, self.now
+        self.timers.start(MESSAGE, MESSAGE, self.now, seconds + self.settings.patience_s)
+
+    def _begin(self, phase: Phase) -> None:
+        self.timers.start(phase, phase.evcc, self.now, phase.timeout_s)
+
+    def _stop(self, reason: str) -> None:
+        self.stopping = reason
+        self.note(f"stopping: {reason}")
+        if self.session_id is None:
+            self.end(reason)
+
+    def _timeout(self, key: Any, name: str, length: float) -> None:
+        if key == PACE:
+            self._choose()
+            return
+        self.expired(name, length)
+        if key == MESSAGE:
+            self.fault(Blame.REMOTE, f"no answer to {type(self._asked).__name__} within {length:g} s")
+        elif key == DECISION:
+            self.fault(Blame.SETUP, f"the vehicle was not ready to go on within {length:g} s")
+        else:
+            self.fault(Blame.REMOTE, f"{name}: not done within {length:g} s")
+        self.end(name)
+
+    # Answers
+
+    def _receive(self, payload_type: int, payload: bytes) -> None:
+        document = self._decode(payload_type, payload)
+        if document is None:
+            return
+        if self.rules is None:
+            self._negotiated(document)
+            return
+        session_id, response = self.rules.unwrap(document)
+        if response is not None:
+            self._trace_message(self.peer, self._schemas[payload_type].name, document, response)
+        problem = self._problem(session_id, response)
+        if problem is not None:
+            text, clause = problem
+            self.fault(Blame.REMOTE, text, clause)
+            self.end(text)
+            return
+        assert self.conversation is not None
+        request, self._asked = self._asked, None
+        self.timers.cancel(MESSAGE)
+        self._phases(response)
+        self._answer = (request, response)
+        self.conversation.answered(request, response)
+        self._look()
+        if self._answer is not None and not self.closed:
+            self._choose()
+
+    def _problem(self, session_id: bytes, response: Any) -> tuple[str, str | None] | None:
+        """Why an answer ends the session, and the clause."""
+        assert self.rules is not None
+        name = type(response).__name__ if response is not None else "a message without a body"
+        if self._asked is None:
+            return f"{name}, but nothing was asked", None
+        rule = self.rules.by_request[type(self._asked)]
+        if not isinstance(response, rule.response):
+            return f"{name} in answer to {type(self._asked).__name__}", None
+        if failed(response):
+            return f"{name}: {response.ResponseCode.value}", self.rules.clauses["failed"]
+        if self.session_id is None:
+            # Whatever its length is, it is echoed as it came: a Tesla Supercharger V3 gives four octets.
+            if not session_id:
+                return f"{name} gives the session no ID", self.rules.clauses["session"]
+            self.session_id = session_id
+        elif session_id != self.session_id:
+            return f"{name} for session {session_id.hex()}, this is {self.session_id.hex()}", self.rules.clauses[
+                "session"
+            ]
+        return None
+
+    def _negotiated(self, response: Any) -> None:
+        self._trace_message(self.peer, "sap", response, response)
+        if not isinstance(self._asked, supportedAppProtocolReq) or not isinstance(response, supportedAppProtocolRes):
+            self.fault(Blame.REMOTE, f"{type(response).__name__} is no answer")
+            self.end("not an answer")
+            return
+        self.timers.cancel(MESSAGE)
+        self._asked = None
+        protocol = sap.chosen(self.protocols, response)
+        if protocol is None:
+            text = f"{response.ResponseCode.value}, SchemaID {response.SchemaID}: nothing that was offered"
+            self.fault(Blame.REMOTE, text)
+            self.end("no protocol in common")
+            return
+        self.conversation = CONVERSATIONS[protocol.name](self)
+        self._speak(protocol, self.conversation.rules)
+        self._ask(self.conversation.rules.first)
+
+    def _choose(self) -> None:
+        """Ask what the rules allow and the protocol's file prefers, now or in a while."""
+        assert self.rules is not None
+        assert self.conversation is not None
+        assert self._answer is not None
+        request, response = self._answer
+        allowed = self.rules.then(request, response)
+        if not allowed:
+            self.end(self.stopping or "charging complete", good=True)
+            return
+        kind = self.conversation.choose(request, response, allowed)
+        if kind is None:
+            if DECISION not in self.timers:
+                self.timers.start(DECISION, DECISION, self.now, self.rules.sequence_performance_s)
+            self.watch()
+            return
+        if kind not in allowed:
+            raise RuntimeError(f"{kind.__name__} may not follow {type(response).__name__}")
+        due = self._asked_at + self.conversation.pace_s(kind) if kind is type(request) else self.now
+        if self.now < due:
+            self.timers.start(PACE, PACE, self.now, due - self.now)
+        else:
+            self._ask(kind)
+
+    def _ask(self, kind: Kind) -> None:
+        assert self.rules is not None
+        assert self.conversation is not None
+        self._answer = None
+        self.timers.cancel(DECISION)
+        self.timers.cancel(PACE)
+        rule = self.rules.by_request[kind]
+        self.enter(rule.evcc)
+        request = self.conversation.build(kind)
+        self._emit(rule.payload_type, self.rules.wrap(self.session_id or bytes(8), request), request)
+        self._phases(request)
+        self._await(request, rule.timeout_s)

@@ -1,0 +1,379 @@
+"""The session engine: what every state of every protocol repeats. The only machinery; the protocols are data
+(`rules`) and handlers (`secc`, `evcc`).
+
+A `Machine` is one end of one connection, without I/O: messages and the time go in, effects come out.
+
+    effects = machine.start(now)                            the connection stands
+    effects = machine.receive(payload_type, payload, now)
+    effects = machine.expire(now)                           when now >= machine.next_deadline()
+    effects = machine.lost(now, reason)                     the connection closed or broke
+    effects = machine.stop(now, reason)                     operator or driver asks for an orderly end
+
+After `Close` the connection is to be closed, and the machine still watches until the hardware is safe: go on calling
+`expire` until `finished`. `good` and `reason` stand from `Close` on.
+
+The station's half (`secc.Station`) adds session ID, sequence and failed answers; the vehicle's (`evcc.Vehicle`) one
+outstanding request, its timeout and the pace of repeated ones. An exception in our own code is a fault of ours: the
+hardware is made safe, a FAILED answer sent where one is owed, the connection closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Final, NamedTuple
+
+import exi
+from exi.errors import DecodeError
+from hlc import sap
+from hlc.ids import ChargePointState, VehicleState, message_id
+from hlc.rules import Phase, Rules
+from hlc.trace.events import (
+    Blame,
+    Fault,
+    Frame,
+    Message,
+    Note,
+    SessionEnded,
+    Side,
+    StateEntered,
+    TimerExpired,
+    Trace,
+    ignore,
+)
+from hlc.v2gtp import PayloadType
+
+WATCH_S: Final = 0.05
+"""While a voltage may be present, the hardware is looked at so often between messages."""
+SETTLE_S: Final = 3.0
+"""After this time hardware that is not safe yet is a fault of the installation."""
+
+
+class Send(NamedTuple):
+    """Send a V2GTP frame."""
+
+    payload_type: int
+    payload: bytes
+
+
+class Close(NamedTuple):
+    """Close the connection, after all that was sent before."""
+
+    reason: str
+
+
+Effect = Send | Close
+
+
+class Refusal(Exception):  # noqa: N818 (it is an answer, not an error)
+    """Raised by a handler whose answer is a failed one: the response code, why, the clause, whose fault."""
+
+    def __init__(self, code: str, text: str, clause: str | None = None, *, blame: Blame = Blame.REMOTE) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+        self.clause = clause
+        self.blame = blame
+
+
+class Timers:
+    """Deadlines by key: what they are called in the trace, when they pass, how long they are."""
+
+    def __init__(self) -> None:
+        self._at: dict[Any, tuple[float, str, float]] = {}
+
+    def start(self, key: Any, name: str, now: float, seconds: float) -> None:
+        """Start, or start again."""
+        self._at[key] = (now + seconds, name, seconds)
+
+    def cancel(self, key: Any) -> None:
+        self._at.pop(key, None)
+
+    def clear(self) -> None:
+        self._at.clear()
+
+    def next(self) -> float | None:
+        """When the first one passes."""
+        return min(self._at.values())[0] if self._at else None
+
+    def due(self, now: float) -> list[tuple[Any, str, float]]:
+        """Those that have passed, as (key, name, length); they are removed."""
+        passed = [(at, key, name, length) for key, (at, name, length) in self._at.items() if at <= now]
+        for _, key, _, _ in passed:
+            del self._at[key]
+        return [(key, name, length) for _, key, name, length in sorted(passed, key=lambda entry: entry[0])]
+
+    def __contains__(self, key: Any) -> bool:
+        return key in self._at
+
+
+class Machine:
+    """What both ends have in common. Subclasses name the steps (`_start`, `_receive`, `_timeout`, `_look`, ...)."""
+
+    side: ClassVar[Side]
+    peer: ClassVar[Side]
+    error_state: ClassVar[VehicleState | ChargePointState]
+
+    def __init__(self, protocols: Sequence[sap.Protocol], trace: Trace = ignore) -> None:
+        self.protocols = tuple(protocols)
+        self.trace = trace
+        self.now = 0.0
+        self.timers = Timers()
+        self.rules: Rules | None = None
+        """Those of the protocol that was negotiated."""
+        self.session_id: bytes | None = None
+        self.state: VehicleState | ChargePointState | None = None
+        self.stopping: str | None = None
+        """Why an orderly end is wanted; None: it is not."""
+        self.faulty: str | None = None
+        """The first fault; a session that had one does not end well."""
+        self.closed = False
+        self.finished = False
+        self.good = False
+        self.reason = ""
+        self._schemas: dict[int, exi.Schema] = {PayloadType.EXI: exi.schema("sap")}
+        self._effects: list[Effect] = []
+        self._open: list[Phase] = []
+        self._look_at: float | None = None
+        self._settled_by = 0.0
+        self._energy_at_start = 0.0
+
+    # The face
+
+    def start(self, now: float) -> list[Effect]:
+        """The connection stands."""
+        return self._run(now, self._start)
+
+    def receive(self, payload_type: int, payload: bytes, now: float) -> list[Effect]:
+        """A frame arrived."""
+        return [] if self.closed else self._run(now, lambda: self._receive(payload_type, payload))
+
+    def expire(self, now: float) -> list[Effect]:
+        """Time has passed: call it when `now >= next_deadline()`; earlier it does nothing."""
+        return [] if self.finished else self._run(now, self._expire)
+
+    def lost(self, now: float, reason: str) -> list[Effect]:
+        """The connection closed or broke."""
+        return [] if self.closed else self._run(now, lambda: self._lost(reason))
+
+    def stop(self, now: float, reason: str) -> list[Effect]:
+        """Somebody wants an orderly end. It takes a few messages; a second call changes nothing."""
+        return [] if self.closed or self.stopping else self._run(now, lambda: self._stop(reason))
+
+    def next_deadline(self) -> float | None:
+        """When to call `expire`; None: nothing is waited for."""
+        if self.finished:
+            return None
+        first = self.timers.next()
+        look = self._look_at
+        return look if first is None else first if look is None else min(first, look)
+
+    # What subclasses fill in
+
+    def _start(self) -> None:
+        raise NotImplementedError
+
+    def _receive(self, payload_type: int, payload: bytes) -> None:
+        raise NotImplementedError
+
+    def _stop(self, reason: str) -> None:
+        raise NotImplementedError
+
+    def _timeout(self, key: Any, name: str, length: float) -> None:
+        raise NotImplementedError
+
+    def _look(self) -> None:
+        """Look at the hardware between messages."""
+        raise NotImplementedError
+
+    def _owe_nothing(self) -> None:
+        """After an exception of ours: answer what is still to be answered."""
+
+    def tick(self) -> None:
+        """Tell the hardware the time."""
+        raise NotImplementedError
+
+    def make_safe(self, *, emergency: bool) -> None:
+        """Order the hardware into its safe state."""
+        raise NotImplementedError
+
+    def is_safe(self) -> bool:
+        """Whether it is there."""
+        raise NotImplementedError
+
+    def energy_wh(self) -> float:
+        """The reading of this side's meter."""
+        raise NotImplementedError
+
+    # The frame around every step
+
+    def _run(self, now: float, step: Callable[[], None]) -> list[Effect]:
+        self.now = max(now, self.now)
+        try:
+            self.tick()
+            step()
+        except Exception as error:
+            self._own_fault(error)
+        effects, self._effects = self._effects, []
+        return effects
+
+    def _own_fault(self, error: Exception) -> None:
+        """An exception in our own code, or in the hardware's driver: safe, answered, closed."""
+        self.fault(Blame.LOCAL, f"{type(error).__name__}: {error}")
+        if self.closed:  # it came while the end was watched: there is nothing more that could be tried
+            self._finish()
+            return
+        for attempt in (self._make_safe_at_once, self._owe_nothing):
+            try:
+                attempt()
+            except Exception as another:
+                self.fault(Blame.LOCAL, f"{type(another).__name__}: {another}")
+        self.end(f"an error in this program: {error}", safe=True)
+
+    def _make_safe_at_once(self) -> None:
+        self.make_safe(emergency=True)
+
+    def _expire(self) -> None:
+        if self._look_at is not None and self.now >= self._look_at:
+            self.watch()
+            if self.closed:
+                self._settle()
+            else:
+                self._look()
+        for key, name, length in self.timers.due(self.now):
+            if self.finished:
+                return
+            self._timeout(key, name, length)
+
+    def _lost(self, reason: str) -> None:
+        self.fault(Blame.REMOTE, f"the connection is gone: {reason}")
+        self.end(f"connection lost: {reason}")
+
+    def watch(self) -> None:
+        """Look at the hardware again soon."""
+        self._look_at = self.now + WATCH_S
+
+    def expired(self, name: str, length: float) -> None:
+        """Trace a deadline that passed."""
+        self.trace(TimerExpired(at=self.now, side=self.side, timer=name, limit_s=length))
+
+    def fault(self, blame: Blame, text: str, clause: str | None = None) -> None:
+        """Trace what went wrong; the session cannot end well any more."""
+        self.faulty = self.faulty or text
+        self.trace(Fault(at=self.now, side=self.side, blame=blame, text=text, clause=clause))
+
+    def note(self, text: str) -> None:
+        """Trace what is worth knowing and no fault."""
+        self.trace(Note(at=self.now, side=self.side, text=text))
+
+    def enter(self, state: VehicleState | ChargePointState) -> None:
+        """Trace a state that was entered."""
+        if state is not self.state:
+            self.state = state
+            self.trace(StateEntered(at=self.now, side=self.side, state=state))
+
+    def end(self, reason: str, *, good: bool = False, safe: bool = False) -> None:
+        """Close the connection. Whatever led here, the hardware goes into its safe state (`safe`: it was told
+        already)."""
+        if self.closed:
+            return
+        self.closed = True
+        self.reason = reason
+        self.good = good and self.faulty is None
+        self._effects.append(Close(reason))
+        self.timers.clear()
+        self._settled_by = self.now + SETTLE_S
+        if not self.good:
+            self.enter(self.error_state)
+        if not safe:
+            self.make_safe(emergency=not self.good)
+        self.closing()
+        self._settle()
+
+    def closing(self) -> None:
+        """What else the end of a session starts."""
+
+    def _settle(self) -> None:
+        """Watch until nothing is dangerous and nothing is left to do."""
+        safe = self.is_safe()
+        if not safe and self.now >= self._settled_by:
+            self.fault(Blame.SETUP, f"the hardware is not safe {SETTLE_S:g} s after it was told")
+            self.good = False
+            safe = True
+        if safe and self.timers.next() is None:
+            self._finish()
+        else:
+            self.watch()
+
+    def _finish(self) -> None:
+        self.finished = True
+        self._look_at = None
+        self.timers.clear()
+        energy = self.energy_wh() - self._energy_at_start
+        ended = SessionEnded(at=self.now, side=self.side, good=self.good, reason=self.reason, energy_wh=energy)
+        self.trace(ended)
+
+    # Messages
+
+    def _decode(self, payload_type: int, payload: bytes) -> Any | None:
+        """The document in a frame, traced; None: it cannot be used, and what that means has been done."""
+        self.trace(Frame(at=self.now, side=self.peer, payload_type=payload_type, payload=payload))
+        schema = self._schemas.get(payload_type)
+        if schema is None:  # discard it: the stream is still in step
+            self.note(f"discarded a frame of payload type 0x{payload_type:04X}, which means nothing here")
+            return None
+        try:
+            document, surplus, lenient = schema.examine(payload)
+        except DecodeError as error:
+            # No response code exists for this (ISO 15118-2 8.3.4, DIN SPEC 70121 likewise): the connection is
+            # terminated.
+            self.fault(Blame.REMOTE, f"not a {schema.name} message: {error}")
+            self.end("undecodable message")
+            return None
+        if surplus:
+            self.note(f"{surplus} octets after the end of the message were ignored")
+        if lenient:
+            self.note("a list of full length ended in the form that some codecs write")
+        return document
+
+    def _emit(self, payload_type: int, document: Any, body: Any) -> None:
+        """Send a document, traced; `body` is what names it."""
+        payload = self._schemas[payload_type].encode(document)
+        self.trace(Frame(at=self.now, side=self.side, payload_type=payload_type, payload=payload))
+        self._trace_message(self.side, self._schemas[payload_type].name, document, body)
+        self._effects.append(Send(payload_type, payload))
+
+    def _trace_message(self, side: Side, schema: str, document: Any, body: Any) -> None:
+        name = type(body).__name__
+        number = message_id(schema, name)
+        self.trace(Message(at=self.now, side=side, schema=schema, name=name, id=number, message=document))
+
+    def _speak(self, protocol: sap.Protocol, rules: Rules) -> None:
+        """From now on messages are of this protocol."""
+        self.rules = rules
+        self._schemas = {kind: exi.schema(name) for kind, name in protocol.schemas.items()}
+
+    # Phases
+
+    def _phases(self, message: Any) -> None:
+        """Begin and end the phases that this message begins and ends."""
+        assert self.rules is not None
+        for phase in [phase for phase in self._open if phase.ends(message)]:
+            self.kept(phase)
+            self._open.remove(phase)
+        for phase in self.rules.beginning.get(type(message), ()):
+            if phase not in self._open:
+                self._open.append(phase)
+                self._begin(phase)
+
+    def kept(self, phase: Phase) -> None:
+        """This side has done its share of a phase: its deadline is met."""
+        self.timers.cancel(phase)
+
+    def _begin(self, phase: Phase) -> None:
+        """Start this side's timer of a phase."""
+        raise NotImplementedError
+
+
+def failed(response: Any) -> bool:
+    """Whether an answer ends the session. (SAP writes Failed_, the others FAILED_.)"""
+    return str(response.ResponseCode.value)[:6].upper() == "FAILED"

@@ -1,0 +1,95 @@
+"""What the standards fix about a protocol, as data: one file per protocol, read by station, vehicle and sniffer alike.
+
+A `Rule` is a request with its answer: the documented states, the deadlines of either side, and what may follow. A
+`Phase` is a deadline over more than one exchange. Nothing here acts; `flow` runs these rows, a sniffer holds a
+recording against them. In every deadline the performance time is what the station must keep, the timeout what the
+vehicle waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from hlc.ids import ChargePointState, VehicleState
+
+Kind = type[Any]
+"""A message class: of a request or of a response."""
+
+
+class Rule(NamedTuple):
+    """One exchange. `then(request, response)` is what may be asked next; empty: nothing, the session is over."""
+
+    request: Kind
+    response: Kind
+    payload_type: int
+    secc: ChargePointState
+    evcc: VehicleState
+    then: Callable[[Any, Any], frozenset[Kind]]
+    clause: str
+    performance_s: float = 1.5
+    """V2G_SECC_Msg_Performance_Time: from the request to its answer."""
+    timeout_s: float = 2.0
+    """V2G_EVCC_Msg_Timeout: how long the vehicle waits for the answer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """A deadline over several exchanges. It begins with the first message of class `begins` (None: with the connection)
+    and ends with the first message of which `ends` is true."""
+
+    begins: Kind | None
+    ends: Callable[[Any], bool]
+    evcc: str
+    """Name of the vehicle's timer."""
+    timeout_s: float
+    secc: str | None = None
+    """Name of the station's timer; None: the standard sets the station none."""
+    performance_s: float = 0.0
+    clause: str | None = None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A protocol. `unwrap(document)` gives session ID and body, `wrap(session_id, body)` the document."""
+
+    name: str
+    """As the protocol is named in `sap.PROTOCOLS`."""
+    rows: tuple[Rule, ...]
+    phases: tuple[Phase, ...]
+    unwrap: Callable[[Any], tuple[bytes, Any]]
+    wrap: Callable[[bytes, Any], Any]
+    clauses: Mapping[str, str]
+    """Clauses by what they rule: "sequence", "session", "failed"."""
+    sequence_timeout_s: float = 60.0
+    """V2G_SECC_Sequence_Timeout: the station waits so long for the next request."""
+    sequence_performance_s: float = 40.0
+    """V2G_EVCC_Sequence_Performance_Time: the vehicle sends its next request within this time."""
+    by_request: Mapping[Kind, Rule] = field(init=False)
+    by_response: Mapping[Kind, Rule] = field(init=False)
+    by_name: Mapping[str, Rule] = field(init=False)
+    """By the name of the request or of the response."""
+    beginning: Mapping[Kind | None, tuple[Phase, ...]] = field(init=False)
+    """Phases by what begins them."""
+
+    def __post_init__(self) -> None:
+        by_name = {kind.__name__: rule for rule in self.rows for kind in (rule.request, rule.response)}
+        starts = {phase.begins for phase in self.phases}
+        for name, table in (
+            ("by_request", {rule.request: rule for rule in self.rows}),
+            ("by_response", {rule.response: rule for rule in self.rows}),
+            ("by_name", by_name),
+            ("beginning", {kind: tuple(p for p in self.phases if p.begins is kind) for kind in starts}),
+        ):
+            object.__setattr__(self, name, table)
+
+    @property
+    def first(self) -> Kind:
+        """The request that opens a session."""
+        return self.rows[0].request
+
+    def then(self, request: Any, response: Any) -> frozenset[Kind]:
+        """What may be asked after this exchange. A request that the protocol does not know allows nothing."""
+        rule = self.by_request.get(type(request))
+        return rule.then(request, response) if rule is not None else frozenset()

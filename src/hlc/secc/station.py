@@ -1,0 +1,336 @@
+"""The station's end of a connection: SAP, then the session in the protocol that was chosen.
+
+This file does what every request of every protocol repeats: session ID, sequence, deadlines, failed answers, the
+watch over the outlet. What is answered is decided in the protocol's own file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from exi.messages.sap import supportedAppProtocolReq
+from hlc import sap
+from hlc.flow import Machine, Refusal, failed
+from hlc.ids import ChargePointState
+from hlc.ports import ControlPilot, Outlet, Trouble
+from hlc.rules import Kind, Phase, Rules
+from hlc.rules.din70121 import RULES as DIN70121
+from hlc.secc import din70121
+from hlc.trace.events import Blame, Measurement, Side, Trace, ignore
+from hlc.v2gtp import PayloadType
+
+SEQUENCE: Final = "V2G_SECC_Sequence_Timeout"
+OSCILLATOR: Final = "V2G_SECC_CPOscillator_Retain_Time"
+STOP_PATIENCE: Final = "patience with a vehicle that was told to stop"
+STOP_PATIENCE_S: Final = 15.0
+"""So long a vehicle may go on after it was told to stop: then the outlet is switched off. Not a time of the standards;
+longer than the 10 s of NotificationMaxDelay that stations of the field grant."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator of an outlet decides."""
+
+    EVSEID: bytes = b"ZZ00000"
+    """At most 32 octets. Cars that check it at all want it not empty."""
+    FreeService: bool = False
+
+
+class Conversation(Protocol):
+    """One session in one protocol, the station's part."""
+
+    rules: Rules
+    oscillator_retain_s: float
+
+    def handlers(self) -> Mapping[Kind, Callable[[Any], Any]]:
+        """The answer to each request. A handler whose answer is a failed one raises `Refusal`."""
+
+    def refuse(self, request: Any, code: str) -> Any | None:
+        """The shortest answer to a request with this response code; None: it is no request of the schema."""
+
+    def winding_down(self, request: Any) -> bool:
+        """Whether a request leads to the end anyway, and so is answered whatever happened before."""
+
+    def can_tell(self, request: Any) -> bool:
+        """Whether the answer to a request has room to say that the station wants to stop."""
+
+    def look(self) -> None:
+        """Move on what is running between messages."""
+
+
+CONVERSATIONS: Final[Mapping[str, Callable[[Station], Conversation]]] = {
+    "din70121": lambda station: din70121.Conversation(station)
+}
+"""The protocols that are built."""
+
+
+class Station(Machine):
+    """One connection of a vehicle to an outlet.
+
+    `random(n)` gives n unpredictable octets (session IDs); `clock()` the seconds since 1970, for the vehicle's clock.
+    """
+
+    side = Side.SECC
+    peer = Side.EVCC
+    error_state = ChargePointState.ERROR
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        *,
+        random: Callable[[int], bytes],
+        clock: Callable[[], float] | None = None,
+        protocols: Sequence[sap.Protocol] = (sap.DIN70121,),
+        settings: Settings | None = None,
+        trace: Trace = ignore,
+    ) -> None:
+        super().__init__(protocols, trace)
+        self.outlet = outlet
+        self.random = random
+        self.clock = clock
+        self.settings = settings or Settings()
+        self.conversation: Conversation | None = None
+        self.live = False
+        """Whether there may be a voltage at the contacts: from the beginning of the cable check until it is switched
+        off."""
+        self.doomed: str | None = None
+        """Why every further request but those that wind down is answered with FAILED."""
+        self._pilot_was_ready = False
+        self._expected: frozenset[Kind] = frozenset()
+        self._handlers: Mapping[Kind, Callable[[Any], Any]] = {}
+        self._owed: Any = None
+        """The request that is being answered."""
+
+    # Hardware
+
+    def tick(self) -> None:
+        self.outlet.tick(self.now)
+
+    def make_safe(self, *, emergency: bool) -> None:
+        self.live = False
+        self.outlet.off(emergency=emergency)
+
+    def is_safe(self) -> bool:
+        return not self.outlet.relays_closed()
+
+    def energy_wh(self) -> float:
+        return self.outlet.energy_wh()
+
+    def measured(self) -> None:
+        """Trace what the outlet measures."""
+        volts, amps = self.outlet.volts(), self.outlet.amps()
+        self.trace(Measurement(at=self.now, side=self.side, volts=volts, amps=amps))
+
+    def go_live(self) -> None:
+        """From now on there may be a voltage: watch the outlet between messages."""
+        self.live = True
+        self.watch()
+
+    def doom(self, blame: Blame, reason: str) -> None:
+        """Current off at once; the next request hears FAILED, unless it winds down."""
+        if self.doomed is None:
+            self.doomed = reason
+            self.fault(blame, reason)
+            self.make_safe(emergency=True)
+
+    def stop_for_vehicle(self, error: str) -> None:
+        """The vehicle reports an error while energy flows: it ends in order, and the session has failed."""
+        if self.faulty is None:
+            self.fault(Blame.REMOTE, error)
+        self._stop(error)
+
+    def _look(self) -> None:
+        self._look_at = None
+        trouble = self.outlet.trouble()
+        if trouble is Trouble.UTILITY:
+            self._stop(trouble.value)
+        elif trouble is not None:
+            self.doom(Blame.SETUP, f"the outlet reports: {trouble.value}")
+        if self.live and not self.closed:
+            self._watch_pilot()
+        if self.live and not self.closed and self.conversation is not None:
+            self.conversation.look()
+            self.watch()
+
+    def _watch_pilot(self) -> None:
+        """The pilot is faster than any message: a vehicle that leaves state C wants no current, whatever it says."""
+        pilot = self.outlet.control_pilot()
+        if pilot is None or pilot.ready:
+            self._pilot_was_ready = pilot is not None
+        elif not pilot.connected:
+            unplugged = pilot is ControlPilot.A
+            reason = "the vehicle was unplugged" if unplugged else f"the control pilot is in state {pilot.value}"
+            self.fault(Blame.REMOTE if unplugged else Blame.SETUP, reason)
+            self.end(reason)
+        elif self._pilot_was_ready:
+            self.doom(Blame.REMOTE, f"the vehicle went to state {pilot.value} while energy could flow")
+
+    # Steps
+
+    def _start(self) -> None:
+        self._energy_at_start = self.outlet.energy_wh()
+        self.outlet.oscillator(on=True)
+        self.enter(ChargePointState.INITIAL)
+        # Which protocol it will be is not known yet; the times of setup are the same in all.
+        for phase in DIN70121.beginning[None]:
+            self._open.append(phase)
+            self._begin(phase)
+        self._await_request(DIN70121)
+
+    def _await_request(self, rules: Rules) -> None:
+        self.timers.start(SEQUENCE, SEQUENCE, self.now, rules.sequence_timeout_s)
+
+    def _begin(self, phase: Phase) -> None:
+        if phase.secc is not None:
+            self.timers.start(phase, phase.secc, self.now, phase.performance_s)
+
+    def _stop(self, reason: str) -> None:
+        if self.stopping is not None:
+            return
+        self.stopping = reason
+        self.note(f"stopping: {reason}")
+        if self.session_id is None:
+            self.end(reason)
+        else:
+            self.timers.start(STOP_PATIENCE, STOP_PATIENCE, self.now, STOP_PATIENCE_S)
+
+    def _timeout(self, key: Any, name: str, length: float) -> None:
+        if key == OSCILLATOR:
+            self.outlet.oscillator(on=False)
+            self._settle()
+            return
+        self.expired(name, length)
+        if key == SEQUENCE:
+            self.fault(Blame.REMOTE, f"no request within {length:g} s")
+            self.end(name)
+        elif key == STOP_PATIENCE:
+            self.doom(Blame.REMOTE, f"the vehicle did not stop within {length:g} s of being told to")
+        elif self.session_id is None:
+            self.fault(Blame.REMOTE, f"no session was set up within {length:g} s")
+            self.end(name)
+        else:
+            self.doom(Blame.SETUP, f"{name}: not done within {length:g} s")
+
+    def closing(self) -> None:
+        retain_s = self.conversation.oscillator_retain_s if self.conversation is not None else 0.0
+        self.timers.start(OSCILLATOR, OSCILLATOR, self.now, retain_s)
+
+    def _finish(self) -> None:
+        self.enter(ChargePointState.WAITING_FOR_NEW_SESSION)
+        super()._finish()
+
+    # Requests
+
+    def _receive(self, payload_type: int, payload: bytes) -> None:
+        document = self._decode(payload_type, payload)
+        if document is None:
+            return
+        self._look()
+        if self.closed:
+            return
+        self.timers.cancel(SEQUENCE)
+        if self.rules is None:
+            self._negotiate(payload_type, document)
+            return
+        session_id, request = self.rules.unwrap(document)
+        if request is None:
+            self.fault(Blame.REMOTE, "a message without a body")
+            self.end("a message without a body")
+            return
+        self._trace_message(self.peer, self._schemas[payload_type].name, document, request)
+        assert self.conversation is not None
+        self._owed = request
+        try:
+            response = self._answer(session_id, request)
+        except Refusal as refusal:
+            response = self.conversation.refuse(request, refusal.code)
+            if response is not None:
+                self.fault(refusal.blame, f"{refusal.code}: {refusal.text}", refusal.clause)
+        if response is None:
+            self.fault(Blame.REMOTE, f"{type(request).__name__} is no request")
+            self.end("not a request")
+        else:
+            self._reply(request, response)
+
+    def _negotiate(self, payload_type: int, request: Any) -> None:
+        self._trace_message(self.peer, "sap", request, request)
+        if not isinstance(request, supportedAppProtocolReq):
+            self.fault(Blame.REMOTE, f"{type(request).__name__} is no request")
+            self.end("not a request")
+            return
+        response, protocol = sap.negotiate(request, self.protocols)
+        self._emit(payload_type, response, response)
+        if protocol is None:
+            offered = ", ".join(entry.ProtocolNamespace for entry in request.AppProtocol)
+            self.fault(Blame.REMOTE, f"nothing in common: the vehicle offers {offered}", "V2G2-172")
+            self.end("no protocol in common")
+            return
+        self.conversation = CONVERSATIONS[protocol.name](self)
+        self._handlers = self.conversation.handlers()
+        self._speak(protocol, self.conversation.rules)
+        self._expected = frozenset({self.conversation.rules.first})
+        self._await_request(self.conversation.rules)
+
+    def _answer(self, session_id: bytes, request: Any) -> Any:
+        """The answer to a request. Raises `Refusal`."""
+        assert self.rules is not None
+        assert self.conversation is not None
+        kind = type(request)
+        name, clauses = kind.__name__, self.rules.clauses
+        first = kind is self.rules.first
+        # An unknown session is worse than a wrong sequence.
+        if not first and self.session_id is not None and session_id != self.session_id:
+            text = f"{name} for session {session_id.hex() or 'without ID'}, this is {self.session_id.hex()}"
+            raise Refusal("FAILED_UnknownSession", text, clauses["session"])
+        if kind not in self._expected:
+            wanted = ", ".join(sorted(expected.__name__ for expected in self._expected))
+            text = f"{name} is out of sequence: expected {wanted or 'nothing'}"
+            raise Refusal("FAILED_SequenceError", text, clauses["sequence"])
+        self.enter(self.rules.by_request[kind].secc)
+        self._phases(request)
+        if first:
+            self.session_id = self._new_session_id()
+        if self.doomed is not None and not self.conversation.winding_down(request):
+            return self.conversation.refuse(request, "FAILED")  # why has been traced
+        if self.stopping is not None and not self.conversation.can_tell(request):
+            raise Refusal("FAILED", self.stopping, blame=Blame.SETUP)
+        return self._handlers[kind](request)
+
+    def _new_session_id(self) -> bytes:
+        """Eight unpredictable octets, not all zero: zero is what a vehicle without a session sends. [V2G-DC-393]"""
+        while not any(session_id := self.random(8)):
+            pass
+        return session_id
+
+    def _reply(self, request: Any, response: Any) -> None:
+        assert self.rules is not None
+        bad = failed(response)
+        if bad:  # before the answer is built and sent: the outlet is safe even if nobody hears of it
+            self.make_safe(emergency=True)
+        self._send(request, response)
+        if bad:
+            self.faulty = self.faulty or f"{type(response).__name__}: {response.ResponseCode.value}"
+            self.end(self.doomed or self.faulty, safe=True)
+            return
+        self._phases(response)
+        self._expected = self.rules.then(request, response)
+        if self._expected:
+            self._await_request(self.rules)
+        else:
+            self.end(self.doomed or self.stopping or "stopped by the vehicle", good=True)
+
+    def _send(self, request: Any, response: Any) -> None:
+        assert self.rules is not None
+        rule = self.rules.by_request.get(type(request))
+        payload_type = rule.payload_type if rule is not None else PayloadType.EXI
+        self._emit(payload_type, self.rules.wrap(self.session_id or bytes(8), response), response)
+        self._owed = None
+
+    def _owe_nothing(self) -> None:
+        request, self._owed = self._owed, None
+        if request is not None and self.conversation is not None:
+            response = self.conversation.refuse(request, "FAILED")
+            if response is not None:
+                self._send(request, response)

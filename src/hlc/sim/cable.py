@@ -1,0 +1,161 @@
+"""What lies between outlet and vehicle: two DC conductors with a little capacitance, and the control pilot.
+
+Both ends may be simulated (`link`), or one: then the other end is assumed. Behind an outlet alone there is a battery,
+at the voltage of the precharge, that takes what is asked for; before a vehicle alone there is a station that does
+what it says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hlc.ports import ControlPilot
+
+if TYPE_CHECKING:
+    from hlc.sim.outlet import SimulatedOutlet
+    from hlc.sim.vehicle import SimulatedVehicle
+
+STEP_S: Final = 0.02
+STEPS: Final = 200
+"""A long time is passed in so many longer steps: nothing then moves but slowly."""
+VOLTS_PER_S: Final = 800.0
+"""Rise and fall of the supply without load."""
+AMPS_PER_S: Final = 200.0
+"""Rise of the current; it falls as fast again (IEC 61851-23 wants 100 A/s at least in a normal stop)."""
+FALL_AMPS_PER_S: Final = 1000.0
+BLEED: Final = 0.15
+"""Time constant, s, in which contacts without supply and battery lose their voltage."""
+ASSUMED_OHMS: Final = 0.1
+"""Internal resistance of the battery that is assumed behind an outlet alone."""
+PRECHARGE_AMPS: Final = 2.0
+
+
+class SimulatedCable:
+    """The state between the contacts: `volts`, and `amps` out of the supply. `advance(now)` moves it on."""
+
+    def __init__(self) -> None:
+        self.outlet: SimulatedOutlet | None = None
+        self.vehicle: SimulatedVehicle | None = None
+        self.now = 0.0
+        self.volts = 0.0
+        self.amps = 0.0
+        self.plugged = True
+        self.observer: object | None = None
+        """Something with `step(cable)`, called after every step."""
+        self._started = False
+        self._assumed_volts: float | None = None
+        self._reported: tuple[float, float | None] | None = None
+
+    # Pilot
+
+    def pilot(self) -> ControlPilot | None:
+        """What the outlet sees; None: there is no wire."""
+        if self.vehicle is None:
+            return None
+        return self.vehicle.state if self.plugged else ControlPilot.A
+
+    def pilot_lost(self) -> bool:
+        """What the vehicle sees: nothing usable."""
+        return not self.plugged or (self.outlet is not None and not self.outlet.oscillating)
+
+    # Power
+
+    def switch_off(self) -> None:
+        """An emergency needs no ramp."""
+        if self.outlet is not None and self.outlet.cut:
+            self.amps = 0.0
+            self.outlet.relays = self.outlet.releasing = False
+        self._assumed_volts = None
+
+    def report(self, volts: float, amps: float | None) -> None:
+        """What a station that is not simulated says of itself."""
+        if self.outlet is None:
+            self._reported = (volts, amps)
+
+    def advance(self, now: float) -> None:
+        """Move on to this time. Going back does nothing."""
+        if not self._started:
+            self._started, self.now = True, now
+        span = now - self.now
+        if span <= 0:
+            return
+        steps = min(STEPS, max(1, int(span / STEP_S + 0.999)))
+        dt = span / steps
+        for _ in range(steps):
+            self.now += dt
+            self._step(dt)
+            if self.observer is not None:
+                self.observer.step(self)  # type: ignore[attr-defined]
+        self.now = now
+
+    def _step(self, dt: float) -> None:
+        outlet, vehicle = self.outlet, self.vehicle
+        if outlet is None:
+            self._follow_reports(dt)
+        else:
+            battery_volts, resistance = self._battery()
+            if battery_volts is None:
+                self._without_battery(outlet, dt)
+            else:
+                self._with_battery(outlet, battery_volts, resistance, dt)
+            outlet.deliver(self.volts * self.amps * dt / 3600.0)
+            if outlet.releasing and self.amps < 1.0:
+                outlet.relays = outlet.releasing = False
+        if vehicle is not None:
+            if vehicle.contactors and self.amps > 0.0:
+                vehicle.take(self.amps, dt)
+            vehicle.step(self.now)
+
+    def _battery(self) -> tuple[float | None, float]:
+        """Open-circuit voltage and resistance of what is connected to the contacts on the vehicle's side."""
+        vehicle, outlet = self.vehicle, self.outlet
+        if vehicle is not None:
+            if vehicle.contactors and self.plugged:
+                return vehicle.battery.volts(), vehicle.battery.resistance
+            return None, 0.0
+        if outlet is not None and outlet.relays and outlet.set_amps > PRECHARGE_AMPS and self._assumed_volts is None:
+            self._assumed_volts = self.volts
+        return self._assumed_volts, ASSUMED_OHMS
+
+    def _without_battery(self, outlet: SimulatedOutlet, dt: float) -> None:
+        self.amps = 0.0
+        if not outlet.relays or outlet.cut:
+            self.volts *= max(0.0, 1.0 - dt / BLEED)
+        elif self.volts < outlet.set_volts:
+            self.volts = min(outlet.set_volts, self.volts + VOLTS_PER_S * dt)
+        else:
+            self.volts = max(outlet.set_volts, self.volts - VOLTS_PER_S * dt)
+
+    def _with_battery(self, outlet: SimulatedOutlet, battery_volts: float, resistance: float, dt: float) -> None:
+        wanted = 0.0
+        if outlet.relays and not outlet.cut:
+            wanted = max(0.0, min(outlet.set_amps, (outlet.set_volts - battery_volts) / resistance))
+        if wanted > self.amps:
+            self.amps = min(wanted, self.amps + AMPS_PER_S * dt)
+        else:
+            self.amps = max(wanted, self.amps - FALL_AMPS_PER_S * dt)
+        if outlet.cut:
+            self.amps = 0.0
+        self.volts = battery_volts + self.amps * resistance
+
+    def _follow_reports(self, dt: float) -> None:
+        """A vehicle alone: the inlet is at what the station reports, or at the battery's voltage behind closed
+        contactors."""
+        assert self.vehicle is not None
+        volts, amps = self._reported or (0.0, None)
+        ready = self.vehicle.state.ready
+        if self.vehicle.contactors:
+            self.volts = self.vehicle.battery.volts()
+            self.amps = max(0.0, amps or 0.0) if ready else 0.0
+        elif ready:
+            self.volts, self.amps = volts, 0.0
+        else:
+            self.volts, self.amps = min(volts, self.volts * max(0.0, 1.0 - dt / BLEED)), 0.0
+
+
+def link(outlet: SimulatedOutlet, vehicle: SimulatedVehicle) -> SimulatedCable:
+    """Plug the vehicle into the outlet."""
+    cable = SimulatedCable()
+    cable.outlet, cable.vehicle = outlet, vehicle
+    outlet.cable = vehicle.cable = cable
+    return cable

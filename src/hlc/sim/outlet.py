@@ -1,0 +1,140 @@
+"""A simulated DC outlet: supply with limited slew, relays, isolation monitor, user, emergency button."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hlc.ports import Authorization, ControlPilot, Isolation, SupplyLimits, Trouble
+from hlc.sim.cable import SimulatedCable
+
+ISOLATION_FAULT_OHM: Final = 100_000.0
+"""Below this the isolation has failed (IEC 61851-23)."""
+ISOLATION_WARNING_OHM: Final = 500_000.0
+
+
+class SimulatedOutlet:
+    """An outlet of so many kilowatts. Its wishes for trouble are attributes: set them at any time."""
+
+    def __init__(
+        self,
+        *,
+        kilowatts: float = 50.0,
+        max_volts: float = 500.0,
+        max_amps: float = 125.0,
+        authorization_s: float = 0.5,
+        preparation_s: float = 0.3,
+        isolation_test_s: float = 1.0,
+    ) -> None:
+        self.supply = SupplyLimits(
+            max_volts=max_volts,
+            max_amps=max_amps,
+            max_watts=kilowatts * 1000,
+            min_volts=150.0,
+            min_amps=0.5,
+            ripple_amps=1.0,
+            tolerance_amps=1.0,
+        )
+        self.authorization_s = authorization_s
+        """Until the user is authorized, from when it is first asked."""
+        self.preparation_s = preparation_s
+        """Until the limits are known."""
+        self.isolation_test_s = isolation_test_s
+        self.refused = False
+        self.no_energy = False
+        self.isolation_ohm = 2_000_000.0
+        self.stuck_volts: float | None = None
+        """The supply does not get beyond this voltage."""
+        self.fault: Trouble | None = None
+        # What the session has ordered
+        self.set_volts = 0.0
+        self.set_amps = 0.0
+        self.relays = False
+        self.releasing = False
+        """The relays open as soon as the current is gone."""
+        self.cut = False
+        """Switched off as fast as the hardware can, until the next order."""
+        self.oscillating = False
+        self.cable = SimulatedCable()
+        self.cable.outlet = self
+        self._delivered = 0.0
+        self._authorization_at: float | None = None
+        self._ready_at: float | None = None
+        self._tested_at: float | None = None
+
+    def press_emergency_stop(self) -> None:
+        """Somebody hits the button: the hardware cuts the current, the session learns of it."""
+        self.fault = Trouble.EMERGENCY
+        self.off(emergency=True)
+
+    def deliver(self, watt_hours: float) -> None:
+        """The cable counts what went through."""
+        self._delivered += watt_hours
+
+    # Port
+
+    def tick(self, now: float) -> None:
+        self.cable.advance(now)
+
+    def limits(self) -> SupplyLimits:
+        return self.supply
+
+    def volts(self) -> float:
+        return self.cable.volts
+
+    def amps(self) -> float:
+        return self.cable.amps
+
+    def energy_wh(self) -> float:
+        return self._delivered
+
+    def relays_closed(self) -> bool:
+        return self.relays
+
+    def control_pilot(self) -> ControlPilot | None:
+        return self.cable.pilot()
+
+    def authorization(self) -> Authorization:
+        if self._authorization_at is None:
+            self._authorization_at = self.cable.now + self.authorization_s
+        if self.cable.now < self._authorization_at:
+            return Authorization.PENDING
+        return Authorization.REFUSED if self.refused else Authorization.GRANTED
+
+    def ready(self) -> bool:
+        if self._ready_at is None:
+            self._ready_at = self.cable.now + self.preparation_s
+        return self.cable.now >= self._ready_at
+
+    def energy_available(self) -> bool:
+        return not self.no_energy
+
+    def isolation(self) -> Isolation:
+        if self._tested_at is None or self.cable.now < self._tested_at:
+            return Isolation.UNKNOWN
+        if self.isolation_ohm < ISOLATION_FAULT_OHM:
+            return Isolation.FAULT
+        return Isolation.WARNING if self.isolation_ohm < ISOLATION_WARNING_OHM else Isolation.VALID
+
+    def trouble(self) -> Trouble | None:
+        return self.fault
+
+    def start_isolation_test(self) -> None:
+        self._tested_at = self.cable.now + self.isolation_test_s
+
+    def output(self, volts: float, amps: float) -> None:
+        if self.fault in (Trouble.EMERGENCY, Trouble.MALFUNCTION):
+            return
+        reachable = volts if self.stuck_volts is None else min(volts, self.stuck_volts)
+        self.set_volts, self.set_amps = reachable, amps
+        self.relays, self.releasing, self.cut = True, False, False
+
+    def off(self, *, emergency: bool) -> None:
+        self.set_volts = self.set_amps = 0.0
+        self.releasing = self.relays
+        self.cut = self.cut or emergency
+        self.cable.switch_off()
+
+    def oscillator(self, *, on: bool) -> None:
+        self.oscillating = on
+        if on:  # a new session: the user is asked again
+            self._authorization_at = self._ready_at = self._tested_at = None

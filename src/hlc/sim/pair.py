@@ -1,0 +1,250 @@
+"""A vehicle and a station that talk to each other in memory, in virtual time.
+
+    pair = Pair(SimulatedVehicle(Battery(soc=20)), SimulatedOutlet(kilowatts=150))
+    pair.run()
+    assert pair.vehicle.good and pair.station.good
+
+`Pair.events()` gives the events of the same session one by one, for who wants to show them at the pace of their times.
+Everything is deterministic: the same arguments give the same session, octet for octet.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from ipaddress import IPv6Address
+from random import Random
+from typing import Final, NamedTuple
+
+from hlc import evcc, sap, sdp, secc
+from hlc.flow import Close, Effect, Machine, Send
+from hlc.ids import ChargePointState, VehicleState, message_id
+from hlc.sim.cable import link
+from hlc.sim.invariants import Invariants
+from hlc.sim.outlet import SimulatedOutlet
+from hlc.sim.vehicle import SimulatedVehicle
+from hlc.trace.events import Event, Frame, Message, Side, StateEntered, Trace, ignore
+
+LATENCY_S: Final = 0.002
+"""One way over the simulated line."""
+LONGEST_S: Final = 3600.0 * 24
+"""A session that is not over by then hangs."""
+AFTER_S: Final = 3.0
+"""So long the world goes on after the session, for the invariants to see it at rest."""
+STATION_ADDRESS: Final = IPv6Address("fe80::2:1")
+STATION_PORT: Final = 50000
+
+
+class Delivery(NamedTuple):
+    """A frame on its way to one side."""
+
+    to: Side
+    payload_type: int
+    payload: bytes
+
+
+Tamper = Callable[["Pair", int, Delivery], list[tuple[float, Delivery]] | None]
+"""Called with every frame and its number on the wire: what arrives instead, after what further delay; None: as it
+is."""
+
+
+class Hang(Exception):  # noqa: N818
+    """A session that does not come to an end."""
+
+
+class Pair:
+    """One session between a simulated vehicle and a simulated outlet.
+
+    `tamper` may change what is on the wire or what happens in the world. `seed` makes the session IDs.
+    """
+
+    def __init__(
+        self,
+        ev: SimulatedVehicle,
+        outlet: SimulatedOutlet,
+        *,
+        protocol: str = "din70121",
+        trace: Trace = ignore,
+        tamper: Tamper | None = None,
+        latency_s: float = LATENCY_S,
+        seed: int = 1,
+        station_settings: secc.Settings | None = None,
+        vehicle_settings: evcc.Settings | None = None,
+        start: float = 0.0,
+    ) -> None:
+        self.ev = ev
+        self.outlet = outlet
+        self.cable = link(outlet, ev)
+        self.now = start
+        self.latency_s = latency_s
+        self.tamper = tamper
+        self.frames = 0
+        self.messages: list[str] = []
+        """Names of the messages, in the order in which they were sent."""
+        self.states: dict[Side, list[VehicleState | ChargePointState]] = {Side.EVCC: [], Side.SECC: []}
+        self.trace = trace
+        protocols = (sap.PROTOCOLS[protocol],)
+        self.station = secc.Station(
+            outlet,
+            random=Random(seed).randbytes,
+            protocols=protocols,
+            settings=station_settings,
+            trace=lambda event: self._traced(Side.SECC, event),
+        )
+        self.vehicle = evcc.Vehicle(
+            ev, protocols=protocols, settings=vehicle_settings, trace=lambda event: self._traced(Side.EVCC, event)
+        )
+        self.machines: dict[Side, Machine] = {Side.SECC: self.station, Side.EVCC: self.vehicle}
+        self.invariants = Invariants(self.station, self.vehicle)
+        self.cable.observer = self.invariants
+        self._queue: list[tuple[float, int, Delivery | Side]] = []
+        self._sent = 0
+        self._connected = True
+        self._fresh: list[Event] | None = None
+
+    # Running
+
+    def run(self) -> Pair:
+        """Play the whole session. Raises `Hang`."""
+        self._begin()
+        while self._step():
+            pass
+        self._rest()
+        return self
+
+    def events(self, *, discovery: bool = True) -> Iterator[Event]:
+        """Play the session and give its events as they come, with SECC discovery before it."""
+        self._fresh = []
+        if discovery:
+            self._discover()
+        self._begin()
+        yield from self._take()
+        while self._step():
+            yield from self._take()
+        yield from self._take()
+        self._rest()
+
+    def stop(self, side: Side, reason: str) -> None:
+        """Somebody presses stop, at the vehicle or at the outlet."""
+        machine = self.machines[side]
+        self._carry_out(side, machine.stop(self.now, reason))
+
+    def break_connection(self) -> None:
+        """The TCP connection breaks, now, at both ends."""
+        if self._connected:
+            self._connected = False
+            for side in (Side.SECC, Side.EVCC):
+                heapq.heappush(self._queue, (self.now, self._number(), side))
+
+    @property
+    def ended(self) -> bool:
+        """Whether both machines have finished."""
+        return self.station.finished and self.vehicle.finished
+
+    # Inside
+
+    def _take(self) -> list[Event]:
+        events, self._fresh = self._fresh or [], []
+        return events
+
+    def _begin(self) -> None:
+        self._carry_out(Side.SECC, self.station.start(self.now))
+        self._carry_out(Side.EVCC, self.vehicle.start(self.now))
+
+    def _step(self) -> bool:
+        """The next thing that happens; False: nothing any more."""
+        if self.ended:
+            return False
+        at, side = min((at, side) for at, side in self._deadlines())
+        if self._queue and self._queue[0][0] <= at:
+            at, _, item = heapq.heappop(self._queue)
+            self._advance(at)
+            if isinstance(item, Side):
+                self._carry_out(item, self.machines[item].lost(self.now, "closed by the peer"))
+            elif self._connected or item.to in self._half_open():
+                machine = self.machines[item.to]
+                self._carry_out(item.to, machine.receive(item.payload_type, item.payload, self.now))
+        elif at == float("inf"):
+            raise Hang(f"nothing is waited for any more, {self}")
+        else:
+            self._advance(at)
+            self._carry_out(side, self.machines[side].expire(self.now))
+        if self.now > LONGEST_S:
+            raise Hang(f"no end after {LONGEST_S:g} s, {self}")
+        return True
+
+    def _half_open(self) -> tuple[Side, ...]:
+        """After one side has closed, what it sent before still arrives."""
+        return tuple(item for _, _, item in self._queue if isinstance(item, Side))
+
+    def _deadlines(self) -> Iterator[tuple[float, Side]]:
+        for side, machine in self.machines.items():
+            deadline = machine.next_deadline()
+            yield (float("inf") if deadline is None else deadline), side
+
+    def _advance(self, at: float) -> None:
+        self.now = max(self.now, at)
+        self.cable.advance(self.now)
+
+    def _rest(self) -> None:
+        self.cable.advance(self.now + AFTER_S)
+
+    def _number(self) -> int:
+        self._sent += 1
+        return self._sent
+
+    def _carry_out(self, side: Side, effects: list[Effect]) -> None:
+        peer = Side.SECC if side is Side.EVCC else Side.EVCC
+        for effect in effects:
+            match effect:
+                case Send(payload_type, payload):
+                    if self._connected:
+                        self._transmit(Delivery(peer, payload_type, payload))
+                case Close():
+                    if self._connected:
+                        self._connected = False
+                        heapq.heappush(self._queue, (self.now + self.latency_s, self._number(), peer))
+
+    def _transmit(self, delivery: Delivery) -> None:
+        number = self.frames
+        self.frames += 1
+        arriving: list[tuple[float, Delivery]] | None = None
+        if self.tamper is not None:
+            arriving = self.tamper(self, number, delivery)
+        for delay, item in [(0.0, delivery)] if arriving is None else arriving:
+            heapq.heappush(self._queue, (self.now + self.latency_s + delay, self._number(), item))
+
+    def _traced(self, side: Side, event: Event) -> None:
+        """Both machines trace every message: take it from the one that sent it."""
+        if event.side is not side:  # type: ignore[attr-defined]
+            return
+        if isinstance(event, Message):
+            self.messages.append(event.name)
+            self.invariants.message(event)
+        elif isinstance(event, StateEntered):
+            self.states[side].append(event.state)
+        self._pass_on(event)
+
+    def _pass_on(self, event: Event) -> None:
+        self.trace(event)
+        if self._fresh is not None:
+            self._fresh.append(event)
+
+    def _discover(self) -> None:
+        """SECC discovery: one datagram each way, as events."""
+        request = sdp.SdpRequest()
+        response = sdp.SdpResponse(address=STATION_ADDRESS, port=STATION_PORT)
+        for side, message in ((Side.EVCC, request), (Side.SECC, response)):
+            at, name = self.now, message.name
+            kind = message.payload_type
+            self._pass_on(Frame(at=at, side=side, payload_type=kind, payload=message.build()))
+            number = message_id("sdp", name)
+            self._pass_on(Message(at=at, side=side, schema="sdp", name=name, id=number, message=message))
+            self.now += self.latency_s
+
+    def __str__(self) -> str:
+        last = self.messages[-1] if self.messages else "nothing said"
+        return f"{self.now:.1f} s, {len(self.messages)} messages, last {last}"
+
+
+__all__ = ["Delivery", "Hang", "Pair", "Tamper"]
