@@ -99,7 +99,7 @@ class Field:
     """Whether `minimum` and `maximum` decide on the state after an item (else the content model alone does)."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)  # a graph: its representation would be as long as the schema, many times over
 class Production:
     """One alternative at a state. A repeated field's item leads to `again`, `next` or `full` by the number of items."""
 
