@@ -11,7 +11,7 @@ import re
 import struct
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 LONGEST: Final = 1 << 18
 """Octets of a frame; no capture program writes longer ones (its snap length)."""
@@ -45,6 +45,13 @@ class CaptureError(Exception):
     """The input is no capture at all; one line for a person."""
 
 
+class Octets(Protocol):
+    """What a capture is read from: an open file, a pipe."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """At most `size` octets; none at the end."""
+
+
 class Captured(NamedTuple):
     """One frame of a capture."""
 
@@ -60,7 +67,7 @@ class Captured(NamedTuple):
 class Buffered:
     """A stream of octets that can be looked at before it is taken. Holds what is needed, no more."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: Octets) -> None:
         self._stream = stream
         self._held = bytearray()
         self._ended = False
@@ -73,7 +80,7 @@ class Buffered:
         """At least the next `count` octets; fewer only at the end of the file. Not a copy."""
         while len(self._held) < count and not self._ended:
             try:
-                chunk = self._stream.read(CHUNK)
+                chunk = self._stream.read(CHUNK) or b""
             except (OSError, ValueError) as error:
                 chunk, self.broken = b"", str(error)
             self._held += chunk
@@ -91,7 +98,7 @@ class Buffered:
 class Capture:
     """Iterate over the frames of a capture. `CaptureError` from the constructor where it is none."""
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: Octets, name: str) -> None:
         """`stream` is open for reading octets; `name` is for messages."""
         self.name = name
         self.damage: list[str] = []
@@ -133,7 +140,7 @@ class Capture:
         order, parts = PCAP[self._magic]
         header = source.take(24)
         try:
-            reader: Any = RawPcapReader(BytesIO(header))
+            reader: Any = RawPcapReader(BytesIO(header))  # type: ignore[arg-type]
         except Scapy_Exception:
             self._damaged("the file ends within its header")
             return
@@ -226,7 +233,7 @@ class Capture:
             block = source.take(size)
             if kind == SECTION:
                 try:  # interfaces count anew in each section, so each has a reader of its own
-                    reader = RawPcapNgReader(BytesIO(block))
+                    reader = RawPcapNgReader(BytesIO(block))  # type: ignore[arg-type]
                 except (Scapy_Exception, EOFError, struct.error):
                     self._damaged("a section header that cannot be read")
                 continue
@@ -274,8 +281,9 @@ class Capture:
         """Skip damage up to the next frame or section; False at the end of the file."""
         source = self._source
         start = source.offset
-        cut = struct.unpack_from(order + "I", source.peek(8), 4)[0] if len(source.peek(8)) >= 8 else 0
-        cut_by_end = len(source.peek(LONGEST_BLOCK)) < min(cut, LONGEST_BLOCK)
+        head = source.peek(8)
+        claimed = struct.unpack_from(order + "I", head, 4)[0] if len(head) >= 8 else 0
+        there = len(source.peek(min(claimed, LONGEST_BLOCK)))
         source.take(1)
         marks = (struct.pack(order + "I", ENHANCED_PACKET), struct.pack(order + "I", SIMPLE_PACKET), PCAPNG)
         while True:
@@ -290,8 +298,10 @@ class Capture:
                     return True
             if len(held) < LONGEST:
                 count = len(source.take(len(held))) + 1
-                what = "the file ends within a block" if cut_by_end else "damage up to the end"
-                self._damaged(f"{what} ({count} octets were skipped)")
+                ends = f"the file ends within a block ({there} of {claimed} octets)"
+                self._damaged(
+                    ends if there < claimed <= LONGEST_BLOCK else f"{count} damaged octets up to the end were skipped"
+                )
                 return False
             source.take(len(held) - 3)
 

@@ -2,7 +2,8 @@
 
 A listener is not the receiver: it may have missed what the receiver has, start in the middle, or hear things twice and
 out of order. So a hole is given up once the receiver has acknowledged what was in it (or too much waits behind it), and
-after a hole, or where a header is damaged, reading goes on at the next octets that are a V2GTP header. No I/O and no clock.
+after a hole, or where a header is damaged, reading goes on at the next octets that are a V2GTP header. No I/O and no
+clock.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ MARK: Final = b"\x01\xfe"
 
 
 class Piece(NamedTuple):
-    """Octets in order, from one frame of the capture. `lost` octets are missing before them (-1: nobody knows how many)."""
+    """Octets in order, from one frame of the capture. `lost` octets are missing before them; -1: unknown how many."""
 
     data: bytes
     at: float
@@ -188,9 +189,8 @@ class Framing:
         found: list[Found] = []
         held = self._held
         while held:
-            if self._lost or not plausible(held):
-                if not self._find():
-                    break
+            if (self._lost or not plausible(held)) and not self._find():
+                break
             if len(held) < 8:
                 break
             _, _, kind, length = HEADER.unpack_from(held)

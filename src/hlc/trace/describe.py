@@ -47,7 +47,7 @@ UNITS: Final = (
 
 
 def quantity(value: Any, name: str = "") -> Quantity | None:
-    """A PhysicalValue (Multiplier, Unit, Value) or RationalNumber (Exponent, Value) as a number; None for anything else.
+    """A PhysicalValue (Multiplier, Unit, Value) or RationalNumber (Exponent, Value) as a number; else None.
 
     `name` is the element's name: it implies the unit where the value carries none.
     """

@@ -1,0 +1,1 @@
+"""Captured frames -> trace events, and back: reading, judging and writing captures."""

@@ -1,0 +1,198 @@
+"""`hlc decode`: a capture, or one payload in hexadecimal, decoded to standard output.
+
+Exit code 0 when everything was decoded or belongs to what is not built yet (which is said), 1 when the input is damaged
+or no message, 2 for wrong usage. Messages about the input go to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import stat
+import sys
+import time
+from typing import Any, Final
+
+import exi
+from hlc.capture import reading, single
+from hlc.capture.files import Capture, CaptureError
+from hlc.capture.report import JsonLines, JsonSummary, Lines, Report, XmlLines
+
+EPILOG: Final = """examples:
+  hlc decode session.pcapng                     every message, and how each session ended
+  hlc decode session.pcapng --summary           what is in it, and how each session ended
+  hlc decode session.pcapng --json | jq .name   one object per line and message
+  hlc decode 809a0211... --schema din70121      one payload, with or without its V2GTP header
+  tcpdump -i eth1 -w - | hlc decode -           a capture from standard input
+"""
+PROGRESS_S: Final = 0.2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `hlc decode`."""
+    parser.epilog = EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    what = "a pcap or pcapng capture, a payload in hexadecimal, or - for standard input"
+    parser.add_argument("input", nargs="+", metavar="FILE|HEX|-", help=what)
+    parser.add_argument("--schema", metavar="NAME", help="read a payload by this schema only; without it all are tried")
+    parser.add_argument("--keylog", metavar="FILE", help="TLS secrets; decryption is not built yet")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="JSON: one object per line and message, or one summary")
+    form.add_argument("--xml", action="store_true", help="XML: one line per message, in the notation of the schema")
+    parser.add_argument("--summary", action="store_true", help="counts and sessions instead of messages")
+
+
+def decode(args: argparse.Namespace) -> int:
+    """Run `hlc decode`. Returns the exit code; nothing is raised for what the input may hold."""
+    try:
+        code = _decode(args)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever read has had enough (`| head`): end silently, also when the interpreter flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _decode(args: argparse.Namespace) -> int:
+    name = " ".join(args.input)
+    if args.keylog is not None:
+        return _complain("decryption of TLS (--keylog) is not built yet", 2)
+    if args.xml and args.summary:
+        return _complain("a summary has no XML form: use --summary with --json, or --xml alone", 2)
+    if args.schema is not None and not reading.built(args.schema):
+        if args.schema in reading.TITLES:
+            return _complain(f"{reading.TITLES[args.schema]} is not built yet", 2)
+        return _complain(f"there is no schema {args.schema}; there are {', '.join(exi.schema_names())}", 2)
+    if name == "-":
+        return _stream(sys.stdin.buffer, "standard input", args)
+    if not os.path.exists(name):
+        if single.looks_like_hex(name):
+            return _payload(name, args)
+        return _complain(f"{name}: no such file, and no hexadecimal", 2)
+    try:
+        if stat.S_ISDIR(os.stat(name).st_mode):
+            return _complain(f"{name} is a directory: name a capture in it", 2)
+        with open(name, "rb", buffering=0) as stream:
+            return _stream(stream, name, args)
+    except OSError as error:
+        return _complain(f"{name}: {error.strerror or error}", 2)
+
+
+def _complain(text: str, code: int) -> int:
+    print(f"hlc decode: {text}", file=sys.stderr)
+    return code
+
+
+def _payload(text: str, args: argparse.Namespace, source: str = "") -> int:
+    """Hexadecimal text; `source` begins the complaint about it."""
+    if args.summary:
+        return _complain("--summary is for captures; this is one payload", 2)
+    try:
+        data = single.octets(text)
+    except single.HexError as error:
+        return _complain(f"{source}{error}", 2)
+    form = "json" if args.json else "xml" if args.xml else "tree"
+    return single.decode(data, args.schema, form, print, _remark)
+
+
+def _remark(line: str) -> None:
+    _complain(line, 0)
+
+
+def _stream(stream: Any, name: str, args: argparse.Namespace) -> int:
+    """A capture, or hexadecimal text, from a file or a pipe."""
+    head = stream.read(1 << 16) or b""
+    text = head.decode("ascii", "replace")
+    if head and "\ufffd" not in text and single.looks_like_hex(text):
+        while chunk := stream.read(1 << 16):
+            text += chunk.decode("ascii", "replace")
+            if len(text) > 1 << 20:
+                return _complain(f"{name}: more hexadecimal than any message has", 2)
+        return _payload(text, args, f"{name} is no capture, and ")
+    try:
+        capture = Capture(_Rest(head, stream), name)
+    except CaptureError as error:
+        return _complain(str(error), 1 if not head else 2)
+    if args.schema is not None:
+        return _complain("--schema is for one payload; in a capture the handshake decides", 2)
+    return _capture(capture, stream, args)
+
+
+class _Rest:
+    """A stream of which the beginning was read already."""
+
+    def __init__(self, head: bytes, stream: Any) -> None:
+        self._head = head
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        if self._head:
+            head, self._head = self._head, b""
+            return head
+        return self._stream.read(size) or b""
+
+
+def _report(args: argparse.Namespace) -> Report:
+    def out(line: str) -> None:
+        sys.stdout.write(line + "\n")
+
+    if args.xml:
+        return XmlLines(out)
+    if args.json:
+        return JsonSummary(out) if args.summary else JsonLines(out)
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return Lines(out, colour=colour, summary=args.summary)
+
+
+def _capture(capture: Capture, stream: Any, args: argparse.Namespace) -> int:
+    from hlc.capture.decoder import Decoder
+
+    report = _report(args)
+    decoder = Decoder(report.event, report.finished)
+    progress = Progress(stream)
+    for captured in capture:
+        if report.zero is None:
+            report.zero = captured.at
+        decoder.frame(captured)
+        if captured.number % 256 == 0:
+            progress.show(capture.offset)
+    decoder.close()
+    progress.clear()
+    report.totals(decoder.totals, capture.damage)
+    sys.stdout.flush()
+    for line in capture.damage:
+        _complain(f"{capture.name} is damaged: {line}", 1)
+    return 1 if capture.damage or decoder.totals.damaged else 0
+
+
+class Progress:
+    """A bar on standard error, where that is a terminal and standard output is not."""
+
+    def __init__(self, stream: Any) -> None:
+        self._size = 0
+        self._next = time.monotonic() + PROGRESS_S
+        self._shown = False
+        if sys.stderr.isatty() and not sys.stdout.isatty():
+            try:
+                about = os.fstat(stream.fileno())
+            except (OSError, ValueError):
+                return
+            self._size = about.st_size if stat.S_ISREG(about.st_mode) else 0
+
+    def show(self, offset: int) -> None:
+        """`offset` octets of the file are read."""
+        if not self._size or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + PROGRESS_S
+        self._shown = True
+        share = min(1.0, offset / self._size)
+        bar = "#" * int(30 * share)
+        sys.stderr.write(f"\r[{bar:<30}] {share:4.0%}")
+        sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Take the bar away."""
+        if self._shown:
+            sys.stderr.write("\r" + " " * 38 + "\r")
+            sys.stderr.flush()

@@ -1,0 +1,339 @@
+"""One TCP connection between a vehicle and a station: segments in, events out.
+
+The protocol is the one that the handshake chose: the entry whose SchemaID was answered. Where the capture begins
+after the handshake, the first messages are tried in every schema that is built. A protocol that is not built is said
+to be so, message by message; nothing is guessed past that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any, Final, NamedTuple
+
+import exi
+from hlc import ids, sap
+from hlc.capture import protocol, reading
+from hlc.capture.headers import Flags, Tcp
+from hlc.capture.reassembly import Found, Framing, Piece, Stream
+from hlc.capture.seen import Seen, Unread
+from hlc.capture.session import Closing, Session, Where
+from hlc.trace.events import Message, Note, Side, StateEntered
+
+Endpoint = tuple[bytes, int]
+
+LINGER_S: Final = 2.0
+"""How long after both sides have closed a message may still turn up: captures are not always in order."""
+
+
+class Unreadable(NamedTuple):
+    """Why a payload was not decoded; see `Unread`."""
+
+    reason: str
+    detail: str = ""
+    damaged: bool = False
+
+
+def address(endpoint: Endpoint) -> str:
+    """An endpoint as people write it: "[fe80::1]:15118"."""
+    host = ip_address(endpoint[0])
+    return f"[{host}]:{endpoint[1]}" if host.version == 6 else f"{host}:{endpoint[1]}"
+
+
+class Direction:
+    """What one end sent."""
+
+    def __init__(self) -> None:
+        self.stream = Stream()
+        self.framing = Framing()
+        self.finished = False
+
+
+class Conversation:
+    """A connection. `emit` gets its events; `open_session` makes the record of a new session."""
+
+    def __init__(
+        self,
+        first: Tcp,
+        where: Where,
+        emit: Callable[[Seen], None],
+        open_session: Callable[[Where], Session],
+        announced: Callable[[Endpoint], bool],
+    ) -> None:
+        self.ends = {first.source: Direction(), first.destination: Direction()}
+        self.client: Endpoint | None = None
+        self.server: Endpoint | None = None
+        self.first = where
+        self.last_at = where.at
+        self.session: Session | None = None
+        self.whole = False
+        """The capture shows the connection being made."""
+        self.answered = False
+        """The SYN was answered by SYN-ACK."""
+        self.judged = False
+        """It was looked at as a connection that came to nothing."""
+        self.over_at: float | None = None
+        """When both sides had closed, or one had reset."""
+        self._emit = emit
+        self._open_session = open_session
+        self._announced = announced
+        self._offers: list[Any] = []
+        self._handshake = False
+        self._protocol: sap.Protocol | None = None
+        self._unknown = ""
+        """Namespace that was agreed on, if it is none of ours."""
+        self._closings: list[tuple[Endpoint, str, Where]] = []
+
+    # TCP
+
+    def segment(self, tcp: Tcp, where: Where) -> None:
+        """A segment of this connection."""
+        self.last_at = where.at
+        source, flags = tcp.source, tcp.flags
+        if flags & Flags.SYN:
+            self.ends[source].stream.synchronize(tcp.sequence)
+            acknowledged = bool(flags & Flags.ACK)
+            self._is_client(tcp.destination if acknowledged else source)
+            self.whole = True
+            self.answered |= acknowledged
+        direction = self.ends[source]
+        if tcp.data and not flags & Flags.SYN:
+            before = direction.stream.retransmitted
+            self._pieces(source, direction.stream.segment(tcp.sequence, tcp.data, where.at, where.frame))
+            if direction.stream.retransmitted > before and self.session is not None and len(tcp.data) > 1:
+                self.session.unacknowledged[self._side(source)] += 1
+        if flags & Flags.ACK:
+            opposite = self.ends[tcp.destination].stream.acknowledged(tcp.acknowledged, where.at)
+            if opposite:
+                self._pieces(tcp.destination, opposite)
+        if flags & Flags.RST:
+            self._closed(source, "reset", where)
+            self.over_at = where.at if self.over_at is None else self.over_at
+        elif flags & Flags.FIN and not direction.finished:
+            direction.finished = True
+            self._closed(source, "closed", where)
+            if all(end.finished for end in self.ends.values()) and self.over_at is None:
+                self.over_at = where.at
+
+    def flush(self) -> None:
+        """Nothing follows: read what waits behind holes."""
+        for endpoint, direction in self.ends.items():
+            self._pieces(endpoint, direction.stream.close())
+            for found in direction.framing.close():
+                self._frame(endpoint, found)
+
+    def end(self) -> Session | None:
+        """The session of this connection is over: hand over its record. What still comes makes a new one."""
+        session, self.session = self.session, None
+        self.judged = True
+        if session is not None:
+            session.closings = [Closing(self._side(end), how, where) for end, how, where in self._closings]
+            for direction in self.ends.values():
+                session.lost += direction.framing.skipped
+                direction.framing.skipped = 0
+            self._closings.clear()
+            self.whole = False
+        return session
+
+    def used(self) -> bool:
+        """Whether a SYN on these ports opens another connection than this one."""
+        return self.over_at is not None or self.session is not None or self.judged
+
+    def relevant(self) -> bool:
+        """Whether this is a connection to a station, though no message was seen on it."""
+        return self.server is not None and self._announced(self.server)
+
+    def encrypted(self) -> bool:
+        """Whether either direction is TLS."""
+        return any(direction.framing.encrypted for direction in self.ends.values())
+
+    def outcome(self) -> str:
+        """How a connection without messages went."""
+        by_server = [how for end, how, _ in self._closings if end == self.server]
+        if not self.answered:
+            return "refused" if "reset" in by_server else "unanswered"
+        if "reset" in by_server:
+            return "accepted and reset at once"
+        return "closed without a message" if self._closings else "left without a message"
+
+    def _is_client(self, client: Endpoint) -> None:
+        if self.client is None:
+            self.client = client
+            self.server = next(end for end in self.ends if end != client) if len(self.ends) > 1 else client
+
+    def _side(self, endpoint: Endpoint) -> Side:
+        if self.client is None:  # not known yet: the station is where SDP says, or the lower port
+            low = min(self.ends, key=lambda end: (not self._announced(end), end[1]))
+            return Side.SECC if endpoint == low else Side.EVCC
+        return Side.EVCC if endpoint == self.client else Side.SECC
+
+    def _closed(self, endpoint: Endpoint, how: str, where: Where) -> None:
+        if len(self._closings) < 4:
+            self._closings.append((endpoint, how, where))
+
+    def _pieces(self, endpoint: Endpoint, pieces: list[Piece]) -> None:
+        framing = self.ends[endpoint].framing
+        for piece in pieces:
+            if piece.lost > 0 and self.session is not None:
+                self.session.lost += piece.lost
+                self._note(endpoint, Where(piece.at, piece.frame), f"the capture lacks {piece.lost} octets before this")
+            for found in framing.feed(piece):
+                self._frame(endpoint, found)
+        if framing.encrypted and self.session is None and self.relevant():
+            self.session = self._opened(self.first)
+            self.session.encrypted = True
+        if framing.encrypted and self.session is not None and pieces:
+            self.session.end = Where(pieces[-1].at, pieces[-1].frame)
+
+    # V2GTP
+
+    def _opened(self, where: Where) -> Session:
+        session = self._open_session(where)
+        session.whole = self.whole
+        self._name_peers(session)
+        if self._protocol is not None:
+            session.protocol = self._protocol.name
+        return session
+
+    def _name_peers(self, session: Session) -> None:
+        for end in self.ends:
+            if self._side(end) is Side.EVCC:
+                session.evcc = address(end)
+            else:
+                session.secc = address(end)
+
+    def _frame(self, endpoint: Endpoint, found: Found) -> None:
+        where = Where(found.at, found.frame)
+        result = self._read(found)
+        if isinstance(result, reading.Reading) and self.client is None:
+            ends = list(self.ends)
+            other = ends[1] if ends[0] == endpoint else ends[0]
+            self._is_client(endpoint if result.name.endswith("Req") else other)
+        side = self._side(endpoint)
+        if self.session is None:
+            self.session = self._opened(where)
+        session = self.session
+        if not session.messages:
+            self._name_peers(session)
+        if found.fault:
+            self._note(endpoint, where, f"V2GTP: {found.fault}")
+        if isinstance(result, Unreadable):
+            session.undecoded[result.reason] += 1
+            session.end = where
+            event = Unread(
+                at=found.at,
+                side=side,
+                payload_type=found.payload_type,
+                payload=found.payload,
+                reason=result.reason,
+                detail=result.detail,
+                damaged=result.damaged,
+            )
+            self._emit(Seen(found.frame, session, event))
+            return
+        self._message(side, result, where)
+
+    def _read(self, found: Found) -> reading.Reading | Unreadable:
+        """The payload as a message, or why it is not one."""
+        kind, payload = found.payload_type, found.payload
+        if kind == 0x8001 and not self._handshake and self.whole:
+            try:
+                return reading.read("sap", payload)
+            except exi.DecodeError:
+                pass  # a capture may lack the handshake although it shows the connection being made
+        if self._unknown:
+            return Unreadable(f"{self._unknown} is no protocol known here")
+        if self._protocol is not None:
+            schema = self._protocol.schemas.get(kind)
+            if schema is None:
+                return Unreadable(f"payload type 0x{kind:04X} is not part of {title(self._protocol.name)}")
+            if not reading.built(schema):
+                return Unreadable(f"{title(schema)} is not built yet")
+            try:
+                return reading.read(schema, payload)
+            except exi.DecodeError as error:
+                return Unreadable(f"no {title(schema)} message", str(error), damaged=True)
+        found_readings = reading.plausible(reading.readings(payload, reading.candidates(kind)))
+        if not found_readings:
+            return Unreadable(
+                "no schema that is built fits" if reading.candidates(kind) else "its protocol is not built yet"
+            )
+        best = found_readings[0]
+        if best.schema in sap.PROTOCOLS and best.exact:
+            self._protocol = sap.PROTOCOLS[best.schema]
+            if self.session is not None and self.session.protocol is None:
+                self.session.protocol = best.schema
+        return best
+
+    def _message(self, side: Side, result: reading.Reading, where: Where) -> None:
+        session = self.session
+        assert session is not None
+        event = Message(
+            at=where.at,
+            side=side,
+            schema=result.schema,
+            name=result.name,
+            id=ids.message_id(result.schema, result.name),
+            message=result.message,
+        )
+        if result.schema == "sap":
+            self._negotiated(result.message, session)
+        elif session.protocol is None:
+            session.protocol = result.schema
+        session.message(event, where.frame)
+        self._emit(Seen(where.frame, session, event))
+        if result.surplus:
+            surplus = f"{result.surplus} surplus octet{'s' if result.surplus > 1 else ''} after the message, ignored"
+            self._emit(Seen(where.frame, session, Note(at=where.at, side=side, text=surplus)))
+        if result.lenient:
+            text = "a list of full length ends in the form of some peers, not as EXI says"
+            self._emit(Seen(where.frame, session, Note(at=where.at, side=side, text=text)))
+        self._state(side, event, where)
+
+    def _negotiated(self, message: Any, session: Session) -> None:
+        offers = getattr(message, "AppProtocol", None)
+        if offers is not None:
+            self._offers = list(offers)
+            session.offered = [
+                f"{offer.ProtocolNamespace} {offer.VersionNumberMajor}.{offer.VersionNumberMinor}"
+                for offer in sorted(offers, key=lambda offer: offer.Priority)
+            ]
+            return
+        self._handshake = True
+        if str(message.ResponseCode).startswith("Failed"):
+            session.refused = True
+            return
+        chosen = [offer for offer in self._offers if offer.SchemaID == message.SchemaID]
+        if message.SchemaID is None and len(self._offers) == 1:
+            chosen = self._offers
+        if not chosen:
+            return  # its request is not in the capture: the messages themselves tell
+        entry = chosen[0]
+        for known in sap.PROTOCOLS.values():
+            if (known.namespace, known.major) == (entry.ProtocolNamespace, entry.VersionNumberMajor):
+                self._protocol = known
+                session.protocol = known.name
+                return
+        self._unknown = f"{entry.ProtocolNamespace} {entry.VersionNumberMajor}.{entry.VersionNumberMinor}"
+        session.protocol = self._unknown
+
+    def _state(self, side: Side, event: Message, where: Where) -> None:
+        """The documented state that a side shows to be in by what it sends."""
+        rule = protocol.rule(event.schema, event.name)
+        session = self.session
+        if rule is None or session is None:
+            return
+        state = rule.evcc if side is Side.EVCC else rule.secc
+        if str(getattr(protocol.body(event.message), "ResponseCode", "")).startswith("FAILED"):
+            state = ids.ChargePointState.ERROR
+        if session.states.get(side) != state:
+            session.states[side] = state
+            self._emit(Seen(where.frame, session, StateEntered(at=where.at, side=side, state=state)))
+
+    def _note(self, endpoint: Endpoint, where: Where, text: str) -> None:
+        self._emit(Seen(where.frame, self.session, Note(at=where.at, side=self._side(endpoint), text=text)))
+
+
+def title(name: str) -> str:
+    """A protocol or schema as people call it."""
+    return reading.TITLES.get(name, name)

@@ -1,0 +1,271 @@
+"""Frames of a capture -> trace events, and what was in it all in all. In constant memory, however long the capture.
+
+`Decoder.frame` takes one captured frame after the other; each event is handed to `emit` with its frame number and the
+session it belongs to. Between sessions it keeps counts and one short record per finished session.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from hlc import ids, sdp, v2gtp
+from hlc.capture.conversation import LINGER_S, Conversation, Endpoint, address
+from hlc.capture.files import Captured
+from hlc.capture.headers import KNOWN_LINKS, Flags, HomePlug, Tcp, Udp, parse
+from hlc.capture.seen import Seen, Unread
+from hlc.capture.session import Session, Where
+from hlc.capture.verdict import Verdict, judge, judge_attempts
+from hlc.trace.events import Message, Note, SessionEnded, Side
+
+CONNECTIONS: Final = 256
+"""TCP connections that are followed at a time; the one that was silent longest is let go."""
+IDLE_S: Final = 120.0
+"""A session without messages for twice the sequence timeout of 60 s is over, whatever TCP says."""
+ANNOUNCED: Final = 64
+"""Addresses learnt from SDP that are remembered."""
+
+
+@dataclass
+class Attempts:
+    """TCP connections in a row to one station that came to nothing in the same way."""
+
+    evcc: bytes
+    server: Endpoint
+    outcome: str
+    count: int
+    first: Where
+    last: Where
+
+
+@dataclass
+class Totals:
+    """What was in a capture all in all."""
+
+    frames: int = 0
+    messages: Counter[str] = field(default_factory=Counter)
+    undecoded: Counter[str] = field(default_factory=Counter)
+    damaged: int = 0
+    """Undecoded payloads that are not what their protocol prescribes."""
+    sdp: int = 0
+    sdp_requests: int = 0
+    sdp_responses: int = 0
+    mme: Counter[str] = field(default_factory=Counter)
+    tcp: int = 0
+    encrypted: int = 0
+    """TLS connections."""
+    unknown_links: Counter[int] = field(default_factory=Counter)
+    first_at: float | None = None
+    last_at: float = 0.0
+    first_mme_at: float | None = None
+    last_mme: str = ""
+
+
+class Decoder:
+    """Follows every connection of a capture."""
+
+    def __init__(self, emit: Callable[[Seen], None], done: Callable[[Session, Verdict], None]) -> None:
+        """`emit` gets each event as it is known, `done` each finished session with the verdict on it."""
+        self.totals = Totals()
+        self._emit_to = emit
+        self._done = done
+        self._connections: OrderedDict[frozenset[Endpoint], Conversation] = OrderedDict()
+        self._active: dict[frozenset[Endpoint], Conversation] = {}
+        """Those that have a session or are about to end."""
+        self._announced: OrderedDict[Endpoint, None] = OrderedDict()
+        self._attempts: Attempts | None = None
+        self._sessions = 0
+        self._next_look = 0.0
+        self._number = 0
+
+    def frame(self, captured: Captured) -> None:
+        """The next frame."""
+        totals = self.totals
+        totals.frames += 1
+        at = captured.at
+        if totals.first_at is None:
+            totals.first_at = at
+        totals.last_at = at
+        if captured.link not in KNOWN_LINKS:
+            totals.unknown_links[captured.link] += 1
+            return
+        if at >= self._next_look or at < self._next_look - 60:
+            self._look(at)
+        parsed = parse(captured.link, captured.data)
+        if isinstance(parsed, Tcp):
+            self._tcp(parsed, Where(at, captured.number))
+        elif isinstance(parsed, HomePlug):
+            name = f"0x{parsed.mmtype:04X}"
+            totals.mme[name if len(totals.mme) < 1000 or name in totals.mme else "other"] += 1
+            totals.last_mme = name
+        elif isinstance(parsed, Udp) and sdp.PORT in (parsed.source[1], parsed.destination[1]):
+            self._udp(parsed, Where(at, captured.number))
+
+    def close(self) -> None:
+        """The end of the capture."""
+        for key, conversation in list(self._connections.items()):
+            self._over(key, conversation)
+        self._flush_attempts()
+
+    # SDP
+
+    def _udp(self, datagram: Udp, where: Where) -> None:
+        try:
+            kind, payload = v2gtp.unframe(datagram.data)
+        except v2gtp.V2gtpError:
+            return
+        if not 0x9000 <= kind <= 0x9005:
+            return
+        self.totals.sdp += 1
+        request = kind in (0x9000, 0x9002, 0x9004)
+        side = Side.EVCC if request else Side.SECC
+        if request:
+            self.totals.sdp_requests += 1
+        else:
+            self.totals.sdp_responses += 1
+        try:
+            message = sdp.parse(kind, payload)
+        except sdp.SdpError as error:
+            self._emit_to(Seen(where.frame, None, Note(at=where.at, side=side, text=f"SDP not decoded: {error}")))
+            return
+        if isinstance(message, (sdp.SdpResponse, sdp.SdpWirelessResponse)):
+            self._announced[message.address.packed, message.port] = None
+            while len(self._announced) > ANNOUNCED:
+                self._announced.popitem(last=False)
+        event = Message(
+            at=where.at,
+            side=side,
+            schema="sdp",
+            name=message.name,
+            id=ids.message_id("sdp", message.name),
+            message=message,
+        )
+        self._emit_to(Seen(where.frame, None, event))
+
+    def _is_station(self, endpoint: Endpoint) -> bool:
+        return endpoint[1] == sdp.PORT or endpoint in self._announced
+
+    # TCP
+
+    def _tcp(self, tcp: Tcp, where: Where) -> None:
+        self.totals.tcp += 1
+        key = frozenset((tcp.source, tcp.destination))
+        conversation = self._connections.get(key)
+        opening = tcp.flags & (Flags.SYN | Flags.ACK) == Flags.SYN
+        if conversation is not None and opening and conversation.used():
+            self._over(key, conversation)  # the same ports again
+            conversation = None
+        if conversation is None:
+            if not opening and not tcp.data and not tcp.flags & Flags.SYN:
+                return
+            if len(key) < 2:
+                return
+            conversation = Conversation(tcp, where, self._emit, self._open_session, self._is_station)
+            self._connections[key] = conversation
+            if opening:
+                self._supersede(key, tcp.source[0])
+            while len(self._connections) > CONNECTIONS:
+                oldest, silent = next(iter(self._connections.items()))
+                self._over(oldest, silent)
+        else:
+            self._connections.move_to_end(key)
+        conversation.segment(tcp, where)
+        if conversation.session is not None or conversation.over_at is not None:
+            self._active[key] = conversation
+
+    def _supersede(self, key: frozenset[Endpoint], evcc: bytes) -> None:
+        """A vehicle opens a new connection: its earlier ones are over, whether the capture shows their end or not."""
+        for other, conversation in list(self._connections.items()):
+            client = conversation.client
+            if other == key or client is None or client[0] != evcc or conversation.judged:
+                continue
+            if conversation.session is not None or conversation.relevant():
+                self._over(other, conversation, forget=False)
+
+    def _look(self, at: float) -> None:
+        """Once a second of the capture: end what is over."""
+        self._next_look = at + 1.0
+        for key, conversation in list(self._active.items()):
+            over = conversation.over_at
+            session = conversation.session
+            if (over is not None and at - over >= LINGER_S) or (
+                session is not None and at - session.end.at >= IDLE_S and at - session.start.at >= IDLE_S
+            ):
+                self._over(key, conversation, forget=False)
+
+    def _over(self, key: frozenset[Endpoint], conversation: Conversation, *, forget: bool = True) -> None:
+        """A connection, or the session on it, is over. One that is not forgotten swallows its retransmissions."""
+        conversation.flush()
+        self._active.pop(key, None)
+        if conversation.encrypted():
+            self.totals.encrypted += 1
+        judged = conversation.judged
+        session = conversation.end()
+        if session is not None:
+            self._finish(session)
+        elif conversation.relevant() and conversation.whole and not judged:
+            self._attempt(conversation)
+        if forget:
+            self._connections.pop(key, None)
+
+    def _emit(self, seen: Seen) -> None:
+        event = seen.event
+        if isinstance(event, Message):
+            self.totals.messages[f"{event.schema}:{event.name}"] += 1
+        elif isinstance(event, Unread):
+            self.totals.damaged += event.damaged
+        self._emit_to(seen)
+
+    # sessions
+
+    def _open_session(self, where: Where) -> Session:
+        self._flush_attempts()
+        self._sessions += 1
+        return Session(self._sessions, where, end=where)
+
+    def _finish(self, session: Session) -> None:
+        session.over = True
+        self.totals.undecoded.update(session.undecoded)
+        verdict = judge(session, self.totals.last_at)
+        for finding in verdict.findings:
+            self._emit_to(Seen(finding.where.frame, session, finding.event()))
+        ended = SessionEnded(
+            at=session.end.at,
+            side=Side.SECC,
+            good=verdict.good,
+            reason=verdict.reason,
+            energy_wh=session.electrical.energy_wh,
+        )
+        self._emit_to(Seen(session.end.frame, session, ended))
+        self._done(session, verdict)
+
+    def _attempt(self, conversation: Conversation) -> None:
+        """A connection to a station that carried nothing: together with others of its kind it makes one record."""
+        client, server = conversation.client, conversation.server
+        if client is None or server is None:
+            return
+        outcome = conversation.outcome()
+        known = self._attempts
+        where = conversation.first
+        if known is not None and (known.evcc, known.server, known.outcome) == (client[0], server, outcome):
+            known.count += 1
+            known.last = where
+            return
+        self._flush_attempts()
+        self._attempts = Attempts(client[0], server, outcome, 1, where, where)
+
+    def _flush_attempts(self) -> None:
+        attempts, self._attempts = self._attempts, None
+        if attempts is None:
+            return
+        self._sessions += 1
+        session = Session(self._sessions, attempts.first, end=attempts.last)
+        session.evcc = address((attempts.evcc, 0)).rsplit(":", 1)[0]
+        session.secc = address(attempts.server)
+        announced = [address(endpoint) for endpoint in self._announced]
+        verdict = judge_attempts(attempts.outcome, attempts.count, attempts.first, session.secc, announced)
+        for finding in verdict.findings:
+            self._emit_to(Seen(finding.where.frame, session, finding.event()))
+        self._done(session, verdict)

@@ -1,0 +1,280 @@
+"""What `hlc decode` prints: messages line by line, verdicts, a summary; for people, as JSON, as XML.
+
+Everything here consumes events and finished sessions; nothing is found out here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+import exi
+from hlc.capture.conversation import title
+from hlc.capture.decoder import Totals
+from hlc.capture.plain import plain
+from hlc.capture.seen import Seen, Unread
+from hlc.capture.session import Session
+from hlc.capture.verdict import Verdict
+from hlc.trace.describe import alarm, describe, headline, text
+from hlc.trace.events import Message, Note, Side, StateEntered
+
+Print = Callable[[str], None]
+
+RED, GREEN, YELLOW, BOLD, DIM = "31", "32", "33", "1", "2"
+COLOURS: Final = {"good": GREEN, "failed": RED, "unfinished": YELLOW}
+HOMEPLUG: Final = "reading HomePlug frames (SLAC) is not built yet: they are counted by their MMTYPE"
+
+
+def clock(at: float) -> str:
+    """A time of capture, UTC."""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"
+    except (OverflowError, ValueError, OSError):
+        return f"{at:.3f} s since 1970"
+
+
+class Report:
+    """Base of the reports: they get every event, then every session when it is over, then the totals."""
+
+    def __init__(self, out: Print) -> None:
+        self.out = out
+        self.sessions: list[dict[str, Any]] = []
+        self.zero: float | None = None
+        """Time of the first frame: times are counted from there, as Wireshark does."""
+
+    def event(self, seen: Seen) -> None:
+        """An event."""
+
+    def finished(self, session: Session, verdict: Verdict) -> None:
+        """A session is over."""
+        self.sessions.append(record(session, verdict, self.zero or 0.0))
+
+    def totals(self, totals: Totals, damage: list[str]) -> None:
+        """The end of the capture."""
+
+
+class Lines(Report):
+    """For people: a line for each message, a verdict for each session. `summary` leaves out the messages."""
+
+    def __init__(self, out: Print, *, colour: bool, summary: bool) -> None:
+        super().__init__(out)
+        self._colour = colour
+        self._summary = summary
+        self._begun = 0
+        self._told: set[tuple[int, str]] = set()
+
+    def paint(self, code: str, line: str) -> str:
+        return f"\x1b[{code}m{line}\x1b[0m" if self._colour else line
+
+    def _at(self, at: float) -> str:
+        return f"{at - (self.zero or 0.0):11.3f}"
+
+    def event(self, seen: Seen) -> None:
+        if self._summary:
+            return
+        event, session = seen.event, seen.session
+        if isinstance(event, Message):
+            if session is not None and session.number != self._begun:
+                self._begun = session.number
+                self._begin(session)
+            line = f"{seen.frame:7} {self._at(event.at)}  {event.side:<4} {headline(event):<32} {describe(event)}"
+            self.out(self.paint(RED, line.rstrip()) if alarm(event) else line.rstrip())
+        elif isinstance(event, StateEntered):
+            label = getattr(event.state, "label", event.state.name)
+            self.out(self.paint(DIM, f"{'':21}{event.side:<4} enters state {event.state.value} {label}"))
+        elif isinstance(event, Note) and not (session is not None and session.over):  # those are told in the verdict
+            self.out(self.paint(YELLOW, f"{seen.frame:7} {self._at(event.at)}  {event.side:<4}     {event.text}"))
+        elif isinstance(event, Unread):
+            key = (session.number if session is not None else 0, event.reason)
+            if event.damaged or key not in self._told:  # what is not built is said once for a session
+                self._told.add(key)
+                line = f"{seen.frame:7} {self._at(event.at)}  {event.side:<4}     {event.text}"
+                self.out(self.paint(RED if event.damaged else YELLOW, line))
+
+    def _begin(self, session: Session) -> None:
+        part = "" if session.whole else " (the capture begins inside it)"
+        self.out("")
+        self.out(self.paint(BOLD, f"Session {session.number}: {clock(session.start.at)}{part}"))
+        self.out(f"  EVCC {session.evcc}  SECC {session.secc}")
+        self.out(self.paint(DIM, f"  frame      time s  who   id message{'':25}what matters"))
+
+    def finished(self, session: Session, verdict: Verdict) -> None:
+        super().finished(session, verdict)
+        self._told = {key for key in self._told if key[0] != session.number}
+        if self._begun != session.number:
+            self._begun = session.number
+            what = (
+                f"Session {session.number}"
+                if session.messages or session.undecoded or session.encrypted
+                else "No session"
+            )
+            self.out("")
+            self.out(self.paint(BOLD, f"{what}: {clock(session.start.at)}"))
+            self.out(f"  EVCC {session.evcc or 'unknown'}  SECC {session.secc or 'unknown'}")
+        facts = ", ".join(_facts(session))
+        said = f"{verdict.outcome} ({facts})" if verdict.causes else f"{verdict.outcome}: {verdict.reason} ({facts})"
+        self.out(self.paint(COLOURS[verdict.outcome] + ";1", f"  {said}"))
+        for finding in verdict.findings:
+            clause = f" [{finding.clause}]" if finding.clause else ""
+            mark = "!" if finding.cause else "-"
+            place = f"{self._at(finding.where.at).strip()} s, frame {finding.where.frame}"
+            self.out(self.paint(RED if finding.cause else YELLOW, f"  {mark} {place}: {finding.text}{clause}"))
+
+    def totals(self, totals: Totals, damage: list[str]) -> None:
+        self.out("")
+        messages = sum(totals.messages.values()) - sum(
+            count for name, count in totals.messages.items() if name.startswith("sdp:")
+        )
+        parts = [
+            f"{totals.frames} frames",
+            f"{messages} messages decoded",
+            f"{sum(totals.undecoded.values())} not decoded",
+            f"{totals.sdp} SDP frames",
+            f"{sum(totals.mme.values())} HomePlug frames",
+        ]
+        self.out(", ".join(parts))
+        if self._summary:
+            for name, count in sorted(totals.messages.items()):
+                self.out(f"{count:8}  {name}")
+        for line in overall(totals, len(self.sessions)):
+            self.out(line)
+
+
+class JsonLines(Report):
+    """One JSON object per line and message."""
+
+    def event(self, seen: Seen) -> None:
+        event = seen.event
+        entry: dict[str, Any] = {
+            "frame": seen.frame,
+            "time": event.at,
+            "session": seen.session.number if seen.session is not None else None,
+        }
+        if isinstance(event, Message):
+            entry |= {
+                "side": event.side,
+                "schema": event.schema,
+                "name": event.name,
+                "id": event.id,
+                "message": plain(event.message),
+            }
+        elif isinstance(event, Unread):
+            entry |= {
+                "side": event.side,
+                "undecoded": event.text,
+                "payload_type": f"0x{event.payload_type:04X}",
+                "payload": event.payload.hex().upper(),
+            }
+        else:
+            return
+        self.out(msgspec.json.encode(entry).decode())
+
+
+class XmlLines(Report):
+    """One line of XML per message, in the notation of its schema."""
+
+    def event(self, seen: Seen) -> None:
+        event = seen.event
+        if isinstance(event, Message) and event.schema != "sdp":
+            try:
+                self.out(exi.schema(event.schema).to_xml(event.message))
+            except exi.EncodeError as error:
+                self.out(f"<!-- frame {seen.frame}: {event.name} cannot be written as XML: {error} -->")
+
+
+class JsonSummary(Report):
+    """One JSON object about the capture."""
+
+    def totals(self, totals: Totals, damage: list[str]) -> None:
+        summary = {
+            "frames": totals.frames,
+            "messages": {name: count for name, count in sorted(totals.messages.items()) if not name.startswith("sdp:")},
+            "undecoded": sum(totals.undecoded.values()),
+            "undecoded_reasons": dict(totals.undecoded),
+            "sdp": totals.sdp,
+            "mme": dict(sorted(totals.mme.items())),
+            "encrypted": totals.encrypted,
+            "sessions": self.sessions,
+            "damage": damage,
+            "notes": overall(totals, len(self.sessions)),
+        }
+        self.out(msgspec.json.encode(summary).decode())
+
+
+def _facts(session: Session) -> list[str]:
+    """What is known of a session, in a few words each."""
+    facts = [title(session.protocol)] if session.protocol else []
+    facts.append(f"{session.messages} messages in {session.end.at - session.start.at:.1f} s")
+    state = session.electrical
+    if state.soc_first is not None:
+        facts.append(f"SoC {state.soc_first} to {state.soc_last} %")
+    if session.charged:
+        facts.append(f"{state.energy_wh:.0f} Wh, up to {state.peak_volts:.1f} V and {state.peak_amps:.1f} A reported")
+    return facts
+
+
+def record(session: Session, verdict: Verdict, zero: float) -> dict[str, Any]:
+    """A finished session as plain data; times in seconds since 1970."""
+    state = session.electrical
+    entry: dict[str, Any] = {
+        "number": session.number,
+        "start": session.start.at,
+        "end": session.end.at,
+        "first_frame": session.start.frame,
+        "last_frame": session.end.frame,
+        "evcc": session.evcc or None,
+        "secc": session.secc or None,
+        "protocol": session.protocol,
+        "session_id": text(session.session_id) if session.session_id else None,
+        "outcome": verdict.outcome,
+        "reason": verdict.reason,
+        "messages": session.messages,
+        "undecoded": sum(session.undecoded.values()),
+        "encrypted": session.encrypted,
+        "closed_by": min(session.closings, key=lambda closing: closing.where).side if session.closings else None,
+        "states": {side: int(session.states[side]) for side in Side if side in session.states},
+        "soc_start": state.soc_first,
+        "soc_end": state.soc_last,
+        "energy_wh": round(state.energy_wh, 1),
+        "peak_voltage": state.peak_volts,
+        "peak_current": state.peak_amps,
+        "findings": [
+            {
+                "frame": finding.where.frame,
+                "time": finding.where.at,
+                "after_s": round(finding.where.at - zero, 3),
+                "side": finding.side,
+                "text": finding.text,
+                "clause": finding.clause,
+                "cause": finding.cause,
+            }
+            for finding in verdict.findings
+        ],
+    }
+    return entry
+
+
+def overall(totals: Totals, sessions: int) -> list[str]:
+    """What is to be said of the capture as a whole."""
+    lines = []
+    if totals.mme:
+        lines.append(HOMEPLUG)
+    if totals.encrypted:
+        lines.append(f"{totals.encrypted} encrypted connections (TLS): decryption is not built yet")
+    for link, count in totals.unknown_links.items():
+        lines.append(f"{count} frames of link type {link}, which is not known here, were passed over")
+    for reason, count in totals.undecoded.items():
+        lines.append(f"{count} messages not decoded: {reason}")
+    if totals.sdp_requests and not totals.sdp_responses:
+        lines.append(f"{totals.sdp_requests} SDP requests, none answered: no station was found")
+    elif totals.sdp_responses and not sessions:
+        lines.append("a station was found by SDP, but no TCP connection to it is in the capture")
+    if not sessions and not totals.sdp:
+        what = f"{sum(totals.mme.values())} HomePlug frames, but " if totals.mme else ""
+        lines.append(
+            f"{what}no SDP and no session: the link was not made, or this listener could not hear what was said on it"
+        )
+    return lines
