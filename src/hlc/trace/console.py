@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 from enum import Enum
 from typing import Any, Final, Protocol
 
@@ -38,6 +39,11 @@ STATUS_EVERY_S: Final = 60.0
 """How often a file gets a status line, in the session's time."""
 REWRITE_EVERY_S: Final = 0.05
 """How often a terminal's status line is rewritten at most, in real time; `clock` tells it."""
+
+VALUES: Final = 55
+"""Column in which the values of messages begin."""
+NARROWEST: Final = 24
+"""A terminal with less room for values gets them cut off."""
 
 COLOURS: Final = {
     "bold": "1",
@@ -99,7 +105,6 @@ class Console:
         """A request whose sender's states are not traced: the heading is the answering side's, which comes after it."""
         self._shown: dict[str, Any] = {}
         """What the last message of each name said, figures aside."""
-        self._folded = 0
         self._status = ""
         self._drawn = False
         self._rewritten = -1.0
@@ -123,9 +128,7 @@ class Console:
                 )
             case _ if self._faults_only:
                 return
-            case Message() if (
-                held is not event and event.side not in self._codes and event.schema not in ("sdp", "sap")
-            ):
+            case Message() if event.side not in self._codes and event.schema not in ("sdp", "sap"):
                 self._held = event
             case Message():
                 self._message(event)
@@ -153,12 +156,11 @@ class Console:
         self._write(line)
 
     def finish(self) -> None:
-        """Leave the status line as it stands."""
+        """No status line any more."""
+        self._status = ""
         if self._drawn:
             self._drawn = False
-            self._stream.write("\n")
-        self._status = ""
-        self._folded = 0
+            self._stream.write("\r\x1b[K")
 
     # events
 
@@ -175,16 +177,26 @@ class Console:
         if soc is not None and Side.EVCC not in self._power:
             self._soc = float(soc)
         if self._shown.get(event.name) == news:
-            self._folded += 1
             return
         self._shown[event.name] = news
         self._head(event.side)
         said = describe(event)
-        if bad:
-            said = (
-                f"{self._paint('red', bad)}  {said}" if bad not in said else said.replace(bad, self._paint("red", bad))
-            )
-        self._write(f"{self._stamp(event.at, event.side)}  {headline(event):<31} {said}".rstrip())
+        if bad and bad not in said:
+            said = f"{bad}  {said}"
+        first, *more = self._wrapped(said)
+        self._write(f"{self._stamp(event.at, event.side)}  {headline(event):<31} {self._red(first, bad)}".rstrip())
+        for line in more:
+            self._write(" " * VALUES + self._red(line, bad))
+
+    def _wrapped(self, said: str) -> list[str]:
+        """The values of a message, on as many lines as a terminal needs."""
+        room = shutil.get_terminal_size().columns - VALUES
+        if not self._live or len(said) <= room or room < NARROWEST:
+            return [said]
+        return textwrap.wrap(said, room, break_long_words=False, break_on_hyphens=False)
+
+    def _red(self, line: str, bad: str | None) -> str:
+        return line.replace(bad, self._paint("red", bad)) if bad else line
 
     def _state(self, event: StateEntered) -> None:
         self._codes[event.side] = int(event.state)

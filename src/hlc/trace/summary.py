@@ -16,17 +16,18 @@ MAX_SAMPLES: Final = 4096
 CURVE: Final = 48
 """Columns of the charge curve."""
 LEVELS: Final = "▁▂▃▄▅▆▇█"
-RULE: Final = 72
+RULE: Final = 80
 WAITING: Final = ChargePointState.WAITING_FOR_NEW_SESSION
 """Comes after the session."""
 
 
 class Stay(NamedTuple):
-    """A state that was entered."""
+    """A state that was entered, and how many messages there were before."""
 
     at: float
     code: int
     label: str
+    messages: int
 
 
 class Sample(NamedTuple):
@@ -64,7 +65,9 @@ class Summary:
             case Message():
                 self.messages[f"{event.schema}:{event.name}"] += 1
             case StateEntered():
-                self.stays[event.side].append(Stay(event.at, int(event.state), event.state.label))
+                self.stays[event.side].append(
+                    Stay(event.at, int(event.state), event.state.label, self.messages.total())
+                )
             case Measurement():
                 self._measured(event)
             case Fault():
@@ -114,9 +117,6 @@ class Summary:
         energy = {side: end.energy_wh for side, end in self.ends.items()}
         meters = [f"{energy[side] / 1000:.3f} kWh {where}" for side, where in METERS.items() if side in energy]
         row("Energy", ", ".join(meters))
-        given, taken = energy.get(Side.SECC, 0.0), energy.get(Side.EVCC, 0.0)
-        if given > 0 and taken > 0:
-            row("", f"{100 * (given - taken) / given:.1f} % lost in between")
         if self.soc is not None:
             row("Battery", f"{self.soc[0]:.1f} % to {self.soc[1]:.1f} %")
         peak = self.peak.get(Side.SECC) or self.peak.get(Side.EVCC)
@@ -141,13 +141,15 @@ class Summary:
         side = Side.EVCC if self.stays[Side.EVCC] else Side.SECC
         other = {stay.label: stay.code for stay in self.stays[Side.SECC if side is Side.EVCC else Side.EVCC]}
         stays = [stay for stay in self.stays[side] if stay.code != WAITING]
-        title = f"  {'Phase':<32}{'EVCC':>5}{'SECC':>6}{'began':>12}{'lasted':>12}"
+        title = f"  {'Phase':<32}{'EVCC':>5}{'SECC':>6}{'began':>12}{'lasted':>12}{'messages':>10}"
         out = [paint("dim", title)]
         for stay, after in zip(stays, [*stays[1:], None], strict=True):
             lasted = (after.at if after is not None else self.ended) - stay.at
             codes = (stay.code, other.get(stay.label, "")) if side is Side.EVCC else ("", stay.code)
             began = stay.at - (self.began or 0.0)
-            out.append(f"  {stay.label:<32}{codes[0]:>5}{codes[1]:>6}{seconds(began):>12}{seconds(lasted):>12}")
+            count = (after.messages if after is not None else self.messages.total()) - stay.messages
+            times = f"{seconds(began):>12}{seconds(lasted):>12}"
+            out.append(f"  {stay.label:<32}{codes[0]:>5}{codes[1]:>6}{times}{count:>10}")
         return out
 
     def _flow(self) -> list[Sample]:
