@@ -188,11 +188,10 @@ class Decoder:
         """Once a second of the capture: end what is over."""
         self._next_look = at + 1.0
         for key, conversation in list(self._active.items()):
-            over = conversation.over_at
-            session = conversation.session
-            if (over is not None and at - over >= LINGER_S) or (
-                session is not None and at - session.end.at >= IDLE_S and at - session.start.at >= IDLE_S
-            ):
+            over, session = conversation.over_at, conversation.session
+            closed = over is not None and at - over >= LINGER_S
+            silent = session is not None and at - max(session.start.at, session.end.at) >= IDLE_S
+            if closed or silent:
                 self._over(key, conversation, forget=False)
 
     def _over(self, key: frozenset[Endpoint], conversation: Conversation, *, forget: bool = True) -> None:
