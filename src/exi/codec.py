@@ -262,12 +262,14 @@ def walk(grammar: TypeGrammar, message: Message) -> Iterator[Step]:
             if field is None:
                 if production.event is not Event.END:
                     continue
+                if any(waits(p, message, done) for p in cursor.state.productions[code + 1 :]):
+                    continue  # the code of characters in mixed content comes after that of the end
                 leftover(grammar, message, done)
                 yield cursor.state, code, production, None
                 return
-            item = pending(message, field, done)
-            if item is ABSENT or not fits(production, item):
+            if not waits(production, message, done):
                 continue
+            item = pending(message, field, done)
             yield cursor.state, code, production, item
             done[field.index] += 1
             cursor.advance(production)
@@ -288,6 +290,14 @@ def pending(message: Message, field: Field, done: list[int]) -> Any:
         raise Malformed(f"{field.name} is no list")
     index = done[field.index]
     return value[index] if index < len(value) else ABSENT
+
+
+def waits(production: Production, message: Message, done: list[int]) -> bool:
+    """Whether the next item of a production's field is there, and can be carried by it."""
+    if production.field is None:
+        return False
+    item = pending(message, production.field, done)
+    return item is not ABSENT and fits(production, item)
 
 
 def fits(production: Production, item: Any) -> bool:

@@ -231,9 +231,11 @@ static bool write_message(Encoder *e, const Type *t, PyObject *message, unsigned
 
         for (code = 0; code < state->count; code++) {
             p = &g->productions[state->first + code];
-            if (p->event == END)
-                return left == 0 && write_bits(&e->w, code, state->bits);
-            if (p->event != REFUSED && (item = fitting_item(g, p, message, done[p->field - t->first_field])))
+            if (p->event == END && left == 0)
+                return write_bits(&e->w, code, state->bits);
+            if (p->event == END || p->event == REFUSED)
+                continue;
+            if ((item = fitting_item(g, p, message, done[p->field - t->first_field])))
                 break;
         }
         if (!item || !write_bits(&e->w, code, state->bits) || !write_item(e, p, item, depth))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 import exi
+from exi.declare import Message
 from exi.engine import EngineName
 
 HAVE_NATIVE = importlib.util.find_spec("exi._native") is not None
@@ -32,8 +33,14 @@ def read() -> Callable[[str, bytes], Outcome]:
 
 @pytest.fixture(scope="session")
 def read_natively() -> Callable[[str, bytes], exi.Examined | None] | None:
-    """`read_natively(schema, data)`: what the C engine alone reads, None for what it refuses. None if it was not built."""
+    """`read_natively(schema, data)`: what the C engine alone reads, None for what it refuses. None if not built."""
     return natively if HAVE_NATIVE else None
+
+
+@pytest.fixture(scope="session")
+def write() -> Callable[[str, Message], bytes]:
+    """`write(schema, message)`: the bytes that both engines give. Raises `EncodeError` where both refuse."""
+    return write_with_both
 
 
 def read_with_both(name: str, data: bytes) -> Outcome:
@@ -51,6 +58,17 @@ def read_with_both(name: str, data: bytes) -> Outcome:
         else:
             assert native is None, f"{name}: {data.hex()}: read in C, refused in Python: {found}"
     return found
+
+
+def write_with_both(name: str, message: Message) -> bytes:
+    native = exi.schema(name, "native")._native.encode(message, False) if HAVE_NATIVE else None
+    try:
+        data = exi.schema(name, "python").encode(message)
+    except exi.EncodeError:
+        assert native is None, f"{name}: {message}: written in C, refused in Python"
+        raise
+    assert not HAVE_NATIVE or native == data, f"{name}: {message}"
+    return data
 
 
 def natively(name: str, data: bytes) -> exi.Examined | None:
