@@ -104,6 +104,11 @@ class CableCheck:
                 self._step = following
         return self.state
 
+    @property
+    def measured(self) -> bool:
+        """Whether the isolation has been measured, well or not."""
+        return self._result is not CableCheckState.ONGOING or self.state is CableCheckState.FAULT
+
     def _fail(self, state: CableCheckState) -> bool:
         self.state = state
         self.outlet.off(emergency=state is CableCheckState.FAULT)

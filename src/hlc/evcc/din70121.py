@@ -141,10 +141,11 @@ class Conversation:
         return self._choices[type(response)](request, response)
 
     def _end_before_delivery(self, request: Any, response: Any) -> Kind | None:
-        """There is no current: contactors open (they may be closed already in precharge), then SessionStopReq."""
+        """No power was agreed: contactors open (in precharge they may be closed already), then SessionStopReq. State B
+        comes after it: stations take it for an emergency while they hold a voltage."""
         if isinstance(response, PowerDeliveryRes | WeldingDetectionRes):
             return self._choices[type(response)](request, response)
-        self.vehicle.make_safe(emergency=False)
+        self.ev.open_contactors(emergency=False)
         if self.ev.contactors_closed() and self._waited("opening") < OPENING_S:
             return None
         return SessionStopReq

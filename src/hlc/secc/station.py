@@ -43,6 +43,8 @@ class Conversation(Protocol):
 
     rules: Rules
     oscillator_retain_s: float
+    delivering: bool
+    """Whether the flow of energy has been agreed and not ended."""
 
     def handlers(self) -> Mapping[Kind, Callable[[Any], Any]]:
         """The answer to each request. A handler whose answer is a failed one raises `Refusal`."""
@@ -98,7 +100,8 @@ class Station(Machine):
         self.doomed: str | None = None
         """Why every further request but those that wind down is answered with FAILED."""
         self._pilot_was_ready = False
-        self._expected: frozenset[Kind] = frozenset()
+        self.expected: frozenset[Kind] = frozenset()
+        """The requests that may come next."""
         self._handlers: Mapping[Kind, Callable[[Any], Any]] = {}
         self._owed: Any = None
         """The request that is being answered."""
@@ -164,8 +167,14 @@ class Station(Machine):
             reason = "the vehicle was unplugged" if unplugged else f"the control pilot is in state {pilot.value}"
             self.fault(Blame.REMOTE if unplugged else Blame.SETUP, reason)
             self.end(reason)
-        elif self._pilot_was_ready:
-            self.doom(Blame.REMOTE, f"the vehicle went to state {pilot.value} while energy could flow")
+        elif self._pilot_was_ready and self.doomed is None:
+            reason = f"the vehicle went to state {pilot.value}"
+            if self.conversation is not None and self.conversation.delivering:
+                self.doom(Blame.REMOTE, f"{reason} while energy flowed")
+            else:  # it may be about to say SessionStopReq, which is its right
+                self.doomed = reason
+                self.note(reason)
+                self.make_safe(emergency=True)
 
     # Steps
 
@@ -227,11 +236,9 @@ class Station(Machine):
         document = self._decode(payload_type, payload)
         if document is None:
             return
-        self._look()
-        if self.closed:
-            return
         self.timers.cancel(SEQUENCE)
         if self.rules is None:
+            self._look()
             self._negotiate(payload_type, document)
             return
         session_id, request = self.rules.unwrap(document)
@@ -242,6 +249,9 @@ class Station(Machine):
         self._trace_message(self.peer, self._schemas[payload_type].name, document, request)
         assert self.conversation is not None
         self._owed = request
+        self._look()
+        if self.closed:
+            return
         try:
             response = self._answer(session_id, request)
         except Refusal as refusal:
@@ -270,7 +280,7 @@ class Station(Machine):
         self.conversation = CONVERSATIONS[protocol.name](self)
         self._handlers = self.conversation.handlers()
         self._speak(protocol, self.conversation.rules)
-        self._expected = frozenset({self.conversation.rules.first})
+        self.expected = frozenset({self.conversation.rules.first})
         self._await_request(self.conversation.rules)
 
     def _answer(self, session_id: bytes, request: Any) -> Any:
@@ -284,8 +294,8 @@ class Station(Machine):
         if not first and self.session_id is not None and session_id != self.session_id:
             text = f"{name} for session {session_id.hex() or 'without ID'}, this is {self.session_id.hex()}"
             raise Refusal("FAILED_UnknownSession", text, clauses["session"])
-        if kind not in self._expected:
-            wanted = ", ".join(sorted(expected.__name__ for expected in self._expected))
+        if kind not in self.expected:
+            wanted = ", ".join(sorted(expected.__name__ for expected in self.expected))
             text = f"{name} is out of sequence: expected {wanted or 'nothing'}"
             raise Refusal("FAILED_SequenceError", text, clauses["sequence"])
         self.enter(self.rules.by_request[kind].secc)
@@ -315,8 +325,8 @@ class Station(Machine):
             self.end(self.doomed or self.faulty, safe=True)
             return
         self._phases(response)
-        self._expected = self.rules.then(request, response)
-        if self._expected:
+        self.expected = self.rules.then(request, response)
+        if self.expected:
             self._await_request(self.rules)
         else:
             self.end(self.doomed or self.stopping or "stopped by the vehicle", good=True)

@@ -46,6 +46,8 @@ class Battery:
         self.max_amps = max_amps
         self.max_watts = max_watts
         self.resistance = resistance
+        self._curve_at: float | None = None
+        self._volts = 0.0
 
     @property
     def max_volts(self) -> float:
@@ -54,11 +56,10 @@ class Battery:
 
     def volts(self) -> float:
         """Open-circuit voltage."""
-        soc = min(100.0, max(0.0, self.soc))
-        for (below, low), (above, high) in pairwise(OPEN_CIRCUIT):
-            if soc <= above:
-                return self.cells * (low + (high - low) * (soc - below) / (above - below))
-        return self.cells * OPEN_CIRCUIT[-1][1]
+        if self._curve_at != self.soc:
+            self._curve_at = self.soc
+            self._volts = self.cells * _open_circuit(min(100.0, max(0.0, self.soc)))
+        return self._volts
 
     def limits(self) -> BatteryLimits:
         """What the vehicle tells the station."""
@@ -77,3 +78,11 @@ class Battery:
         volts = self.volts()
         self.soc += 100.0 * volts * amps * seconds / 3600.0 / self.capacity_wh
         return (volts + amps * self.resistance) * amps * seconds / 3600.0
+
+
+def _open_circuit(soc: float) -> float:
+    """Voltage of a cell without load."""
+    for (below, low), (above, high) in pairwise(OPEN_CIRCUIT):
+        if soc <= above:
+            return low + (high - low) * (soc - below) / (above - below)
+    return OPEN_CIRCUIT[-1][1]

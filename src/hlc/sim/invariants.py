@@ -8,12 +8,14 @@ all is well.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from exi.messages.din70121 import EVSEProcessing
 from hlc import decisions
 from hlc.flow import Machine, failed
 from hlc.sim.cable import SimulatedCable
+from hlc.sim.outlet import SimulatedOutlet
+from hlc.sim.vehicle import SimulatedVehicle
 from hlc.trace.events import Event, Message
 
 PILOT_S: Final = 0.15
@@ -33,6 +35,27 @@ class Stage(IntEnum):
     ENDED = 5
 
 
+class Limits(NamedTuple):
+    """The lower one of both sides' limits."""
+
+    volts: float
+    amps: float
+    watts: float
+    test_volts: float
+    """What the cable check may apply."""
+
+    @classmethod
+    def of(cls, vehicle: SimulatedVehicle, outlet: SimulatedOutlet) -> Limits:
+        """Of this pair."""
+        ev, supply = vehicle.limits(), outlet.supply
+        return cls(
+            volts=min(ev.max_volts, supply.max_volts),
+            amps=min(ev.max_amps, supply.max_amps),
+            watts=min(ev.max_watts, supply.max_watts),
+            test_volts=decisions.cable_check_volts(ev.max_volts, supply.max_volts),
+        )
+
+
 class Invariants:
     """Watches one session. `station` and `vehicle` are its machines."""
 
@@ -41,11 +64,15 @@ class Invariants:
         self.vehicle = vehicle
         self.violations: list[str] = []
         self.stage = Stage.NOTHING
+        self.told = True
+        """Whether the station was told the vehicle's limits as they are; else its own alone bind it."""
         self._not_ready_since: float | None = None
         self._ended_at: dict[str, float] = {}
         self._contactors = False
+        self._ready = False
         self._demanded = False
-        self._contactors_at_demand: bool | None = None
+        self._demanded_open = False
+        self._limits: Limits | None = None
 
     def message(self, event: Event) -> None:
         """Follow what is said. Call it with the events of both sides, each message once."""
@@ -54,89 +81,106 @@ class Invariants:
         body: Any = event.message.Body.BodyElement
         if event.name == "CableCheckReq":
             self.stage = max(self.stage, Stage.CABLE_CHECK)
+        elif event.name == "PowerDeliveryReq":
+            self._ready = body.ReadyToChargeState
         elif event.name == "CurrentDemandReq" and not self._demanded:
             self._demanded = True
-            self._contactors_at_demand = self._contactors
+            self._demanded_open = not self._contactors
         elif event.name.endswith("Res") and not failed(body):
             if event.name == "ChargeParameterDiscoveryRes" and body.EVSEProcessing is EVSEProcessing.Finished:
                 self.stage = max(self.stage, Stage.PARAMETERS)
             elif event.name == "CableCheckRes" and body.EVSEProcessing is EVSEProcessing.Finished:
                 self.stage = max(self.stage, Stage.ISOLATION_PROVEN)
             elif event.name == "PowerDeliveryRes":
-                self.stage = Stage.DELIVERY if self.stage is Stage.ISOLATION_PROVEN else Stage.ENDED
+                self.stage = Stage.DELIVERY if self._ready else Stage.ENDED
 
     def step(self, cable: SimulatedCable) -> None:
         """Look at the world after a step."""
         outlet, vehicle = cable.outlet, cable.vehicle
         assert outlet is not None
         assert vehicle is not None
-        now, stage = cable.now, self.stage
-        driving = outlet.relays and not outlet.cut and outlet.set_volts > 0
-        # Station
-        if driving:
-            self._hold(stage >= Stage.CABLE_CHECK, cable, "a voltage is switched on before the cable check has begun")
-            self._hold(stage < Stage.ENDED, cable, "a voltage is switched on after power delivery has ended")
-            if stage < Stage.ISOLATION_PROVEN:
-                limit = decisions.cable_check_volts(vehicle.limits().max_volts, outlet.supply.max_volts)
-            else:
-                limit = min(vehicle.limits().max_volts, outlet.supply.max_volts)
-            self._hold(
-                outlet.set_volts <= limit * TOLERANCE, cable, f"{outlet.set_volts:.0f} V ordered above {limit:.0f} V"
-            )
-        ready = cable.pilot() is not None and vehicle.state.ready and cable.plugged
-        if ready or not driving:
+        now, volts, amps = cable.now, cable.volts, cable.amps
+        if self._limits is None:
+            self._limits = Limits.of(vehicle, outlet)
+        if not self.told:
+            self._limits = Limits(*outlet.supply[:3], outlet.supply.max_volts)
+        if outlet.relays and not outlet.cut and outlet.set_volts > 0:
+            self._driven(cable, outlet.set_volts, ready=cable.plugged and vehicle.state.ready)
+        else:
+            self._not_ready_since = None
+        if amps > 0.0:
+            self._flowing(cable, amps)
+        if vehicle.contactors is not self._contactors:
+            self._contactors = vehicle.contactors
+            apart = abs(volts - vehicle.battery.volts())
+            if vehicle.contactors and apart >= decisions.MATCH_VOLTS:
+                self._say(cable, f"contactors closed {apart:.0f} V apart")
+            if not vehicle.contactors and vehicle.opened_under_load and not vehicle.emergency:
+                self._say(cable, "contactors opened under load without an emergency")
+        if self._demanded_open:
+            self._demanded_open = False
+            self._say(cable, "CurrentDemandReq before the contactors were closed")
+        if volts >= decisions.SAFE_VOLTS and cable.plugged and not vehicle.locked:
+            self._say(cable, "a voltage at a connector that is not locked")
+        if vehicle.state.ready and self.stage < Stage.PARAMETERS:
+            self._say(cable, "state C before the parameters were agreed")
+        if self.station.closed or self.vehicle.closed:
+            self._after(cable, now)
+
+    def _driven(self, cable: SimulatedCable, ordered: float, *, ready: bool) -> None:
+        """The supply holds a voltage."""
+        assert self._limits is not None
+        if self.stage < Stage.CABLE_CHECK:
+            self._say(cable, "a voltage is switched on before the cable check has begun")
+        if self.stage is Stage.ENDED:
+            self._say(cable, "a voltage is switched on after power delivery has ended")
+        limit = self._limits.volts if self.stage >= Stage.ISOLATION_PROVEN else self._limits.test_volts
+        if ordered > limit * TOLERANCE:
+            self._say(cable, f"{ordered:.0f} V ordered, {limit:.0f} V are allowed")
+        if ready:
             self._not_ready_since = None
         elif self._not_ready_since is None:
-            self._not_ready_since = now
-        else:
-            late = now - self._not_ready_since > PILOT_S
-            self._hold(not late, cable, "a voltage is switched on though the vehicle does not show state C")
-        if stage != Stage.DELIVERY and not self._recently_ended(now):
-            limit = decisions.PRECHARGE_AMPS * TOLERANCE if stage < Stage.DELIVERY else decisions.NO_CURRENT_AMPS
-            self._hold(cable.amps <= limit, cable, "a current flows before power delivery was agreed, or after it")
-        most = min(vehicle.limits().max_amps, outlet.supply.max_amps)
-        self._hold(cable.amps <= most * TOLERANCE, cable, f"the current is above {most:.0f} A")
-        power = min(vehicle.limits().max_watts, outlet.supply.max_watts)
-        self._hold(cable.amps * cable.volts <= power * 1.05, cable, f"the power is above {power:.0f} W")
-        # Vehicle
-        if vehicle.contactors and not self._contactors:
-            apart = abs(cable.volts - vehicle.battery.volts())
-            self._hold(apart < decisions.MATCH_VOLTS, cable, f"contactors closed {apart:.0f} V apart")
-        if self._contactors and not vehicle.contactors:
-            fine = vehicle.emergency or not vehicle.opened_under_load
-            self._hold(fine, cable, "contactors opened under load without an emergency")
-        self._contactors = vehicle.contactors
-        if self._contactors_at_demand is False:
-            self._contactors_at_demand = None
-            self._hold(False, cable, "CurrentDemandReq before the contactors were closed")
-        if cable.plugged and cable.volts >= decisions.SAFE_VOLTS:
-            self._hold(vehicle.locked, cable, "a voltage at a connector that is not locked")
-        if vehicle.state.ready:
-            self._hold(stage >= Stage.PARAMETERS, cable, "state C before the parameters were agreed")
-        # The end
-        if self.station.closed and self._since_end("station", now) > decisions.EMERGENCY_S:
-            self._hold(cable.amps < decisions.NO_CURRENT_AMPS, cable, "a current flows after the station's end")
-            self._hold(not outlet.relays, cable, "the relays are closed after the station's end")
-        if self.vehicle.closed and self._since_end("vehicle", now) > decisions.EMERGENCY_S:
-            self._hold(
-                vehicle.welded or not vehicle.contactors, cable, "the contactors are closed after the vehicle's end"
-            )
-            self._hold(not vehicle.state.ready, cable, "state C after the vehicle's end")
-        ended = [self._since_end(name, now) for name, machine in self._machines() if machine.closed]
-        if len(ended) == 2 and min(ended) > decisions.EMERGENCY_S + decisions.DISCHARGE_S:
-            dead = vehicle.welded or cable.volts < decisions.SAFE_VOLTS
-            self._hold(dead, cable, "a voltage at the contacts after both have ended")
+            self._not_ready_since = cable.now
+        elif cable.now - self._not_ready_since > PILOT_S:
+            self._say(cable, "a voltage is switched on though the vehicle does not show state C")
 
-    def _machines(self) -> tuple[tuple[str, Machine], ...]:
-        return ("station", self.station), ("vehicle", self.vehicle)
+    def _flowing(self, cable: SimulatedCable, amps: float) -> None:
+        """The supply delivers a current."""
+        assert self._limits is not None
+        if self.stage < Stage.DELIVERY and amps > decisions.PRECHARGE_AMPS * TOLERANCE:
+            self._say(cable, "a current flows before power delivery was agreed")
+        # After PowerDelivery too, the current has its time to fall.
+        ended = self.stage is Stage.ENDED and self._since("delivery", cable.now) > decisions.EMERGENCY_S
+        if ended and amps >= decisions.NO_CURRENT_AMPS:
+            self._say(cable, "a current flows after power delivery has ended")
+        if amps > self._limits.amps * TOLERANCE:
+            self._say(cable, f"the current is above {self._limits.amps:.0f} A")
+        if amps * cable.volts > self._limits.watts * 1.05:
+            self._say(cable, f"the power is above {self._limits.watts:.0f} W")
 
-    def _recently_ended(self, now: float) -> bool:
-        """The current after PowerDelivery has its time to fall too."""
-        return self.stage is Stage.ENDED and self._since_end("delivery", now) <= decisions.EMERGENCY_S
+    def _after(self, cable: SimulatedCable, now: float) -> None:
+        """A side has ended: whatever led there, within the times of IEC 61851-23 nothing is dangerous any more."""
+        outlet, vehicle = cable.outlet, cable.vehicle
+        assert outlet is not None
+        assert vehicle is not None
+        if self.station.closed and self._since("station", now) > decisions.EMERGENCY_S:
+            if cable.amps >= decisions.NO_CURRENT_AMPS:
+                self._say(cable, "a current flows after the station's end")
+            if outlet.relays:
+                self._say(cable, "the relays are closed after the station's end")
+        if self.vehicle.closed and self._since("vehicle", now) > decisions.EMERGENCY_S:
+            if vehicle.contactors and not vehicle.welded:
+                self._say(cable, "the contactors are closed after the vehicle's end")
+            if vehicle.state.ready:
+                self._say(cable, "state C after the vehicle's end")
+        if self.station.closed and self.vehicle.closed:
+            late = self._since("both", now) > decisions.EMERGENCY_S + decisions.DISCHARGE_S
+            if late and cable.volts >= decisions.SAFE_VOLTS and not vehicle.welded:
+                self._say(cable, "a voltage at the contacts after both have ended")
 
-    def _since_end(self, what: str, now: float) -> float:
+    def _since(self, what: str, now: float) -> float:
         return now - self._ended_at.setdefault(what, now)
 
-    def _hold(self, true: bool, cable: SimulatedCable, text: str) -> None:
-        if not true and len(self.violations) < 20:
+    def _say(self, cable: SimulatedCable, text: str) -> None:
+        if len(self.violations) < 20:
             self.violations.append(f"{cable.now:.3f} s, {cable.volts:.0f} V, {cable.amps:.1f} A: {text}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from hlc.ports import Authorization, ControlPilot, Isolation, SupplyLimits, Trouble
-from hlc.sim.cable import SimulatedCable
+from hlc.sim.cable import PRECHARGE_AMPS, SimulatedCable
 
 ISOLATION_FAULT_OHM: Final = 100_000.0
 """Below this the isolation has failed (IEC 61851-23)."""
@@ -42,8 +42,8 @@ class SimulatedOutlet:
         self.refused = False
         self.no_energy = False
         self.isolation_ohm = 2_000_000.0
-        self.stuck_volts: float | None = None
-        """The supply does not get beyond this voltage."""
+        self.precharge_stuck_at: float | None = None
+        """In precharge the supply does not get beyond this voltage."""
         self.fault: Trouble | None = None
         # What the session has ordered
         self.set_volts = 0.0
@@ -124,8 +124,9 @@ class SimulatedOutlet:
     def output(self, volts: float, amps: float) -> None:
         if self.fault in (Trouble.EMERGENCY, Trouble.MALFUNCTION):
             return
-        reachable = volts if self.stuck_volts is None else min(volts, self.stuck_volts)
-        self.set_volts, self.set_amps = reachable, amps
+        if self.precharge_stuck_at is not None and self._tested_at is not None and amps <= PRECHARGE_AMPS:
+            volts = min(volts, self.precharge_stuck_at)
+        self.set_volts, self.set_amps = volts, amps
         self.relays, self.releasing, self.cut = True, False, False
 
     def off(self, *, emergency: bool) -> None:

@@ -97,9 +97,12 @@ class Pair:
         self.machines: dict[Side, Machine] = {Side.SECC: self.station, Side.EVCC: self.vehicle}
         self.invariants = Invariants(self.station, self.vehicle)
         self.cable.observer = self.invariants
-        self._queue: list[tuple[float, int, Delivery | Side]] = []
+        self._queue: list[tuple[float, int, Delivery | Side | Callable[[], None]]] = []
+        self._arrived = {Side.SECC: 0.0, Side.EVCC: 0.0}
         self._sent = 0
         self._connected = True
+        self.silent = False
+        """Nothing arrives any more, not even that the connection is closed."""
         self._fresh: list[Event] | None = None
 
     # Running
@@ -136,6 +139,10 @@ class Pair:
             for side in (Side.SECC, Side.EVCC):
                 heapq.heappush(self._queue, (self.now, self._number(), side))
 
+    def later(self, action: Callable[[], None]) -> None:
+        """Do something at this time, after what is being done."""
+        heapq.heappush(self._queue, (self.now, self._number(), action))
+
     @property
     def ended(self) -> bool:
         """Whether both machines have finished."""
@@ -155,11 +162,13 @@ class Pair:
         """The next thing that happens; False: nothing any more."""
         if self.ended:
             return False
-        at, side = min((at, side) for at, side in self._deadlines())
+        at, side = self._next_deadline()
         if self._queue and self._queue[0][0] <= at:
             at, _, item = heapq.heappop(self._queue)
             self._advance(at)
-            if isinstance(item, Side):
+            if callable(item):
+                item()
+            elif isinstance(item, Side):
                 self._carry_out(item, self.machines[item].lost(self.now, "closed by the peer"))
             elif self._connected or item.to in self._half_open():
                 machine = self.machines[item.to]
@@ -177,10 +186,11 @@ class Pair:
         """After one side has closed, what it sent before still arrives."""
         return tuple(item for _, _, item in self._queue if isinstance(item, Side))
 
-    def _deadlines(self) -> Iterator[tuple[float, Side]]:
-        for side, machine in self.machines.items():
-            deadline = machine.next_deadline()
-            yield (float("inf") if deadline is None else deadline), side
+    def _next_deadline(self) -> tuple[float, Side]:
+        station, vehicle = self.station.next_deadline(), self.vehicle.next_deadline()
+        if station is None or (vehicle is not None and vehicle < station):
+            return (float("inf") if vehicle is None else vehicle), Side.EVCC
+        return station, Side.SECC
 
     def _advance(self, at: float) -> None:
         self.now = max(self.now, at)
@@ -198,12 +208,12 @@ class Pair:
         for effect in effects:
             match effect:
                 case Send(payload_type, payload):
-                    if self._connected:
+                    if self._connected and not self.silent:
                         self._transmit(Delivery(peer, payload_type, payload))
                 case Close():
-                    if self._connected:
+                    if self._connected and not self.silent:
                         self._connected = False
-                        heapq.heappush(self._queue, (self.now + self.latency_s, self._number(), peer))
+                        self._arrive(peer, self.latency_s, peer)
 
     def _transmit(self, delivery: Delivery) -> None:
         number = self.frames
@@ -211,8 +221,15 @@ class Pair:
         arriving: list[tuple[float, Delivery]] | None = None
         if self.tamper is not None:
             arriving = self.tamper(self, number, delivery)
+            if self.silent:
+                return
         for delay, item in [(0.0, delivery)] if arriving is None else arriving:
-            heapq.heappush(self._queue, (self.now + self.latency_s + delay, self._number(), item))
+            self._arrive(item.to, self.latency_s + delay, item)
+
+    def _arrive(self, to: Side, delay: float, item: Delivery | Side) -> None:
+        """A stream keeps its order: nothing overtakes what was sent before."""
+        self._arrived[to] = max(self.now + delay, self._arrived[to])
+        heapq.heappush(self._queue, (self._arrived[to], self._number(), item))
 
     def _traced(self, side: Side, event: Event) -> None:
         """Both machines trace every message: take it from the one that sent it."""
