@@ -47,7 +47,7 @@ class Limits(NamedTuple):
     @classmethod
     def of(cls, vehicle: SimulatedVehicle, outlet: SimulatedOutlet) -> Limits:
         """Of this pair."""
-        ev, supply = vehicle.limits(), outlet.supply
+        ev, supply = vehicle.battery.limits(), outlet.supply
         return cls(
             volts=min(ev.max_volts, supply.max_volts),
             amps=min(ev.max_amps, supply.max_amps),

@@ -47,6 +47,8 @@ def play(seed: int) -> Outcome:
         pair.run()
     except Hang as hang:
         problems.append(f"hangs: {hang}")
+    except Exception as error:  # a defect: what goes wrong inside a machine ends there
+        problems.append(f"{type(error).__name__}: {error}")
     problems += pair.invariants.violations
     problems += unexpected(pair, striker.expected)
     local = [fault.text for fault in faults if fault.blame is Blame.LOCAL]
