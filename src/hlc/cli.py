@@ -140,7 +140,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments:
         parser_for(()).print_help()
         return 2
-    options = parser_for(arguments).parse_args(arguments)
+    options, unknown = parser_for(arguments).parse_known_args(arguments)
+    if unknown:
+        print(
+            f"hlc {options.command}: unknown: {' '.join(unknown)} (see hlc {options.command} --help)", file=sys.stderr
+        )
+        return 2
     if options.debug:
         import logging
 

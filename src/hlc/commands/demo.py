@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hlc.commands import options as shared
 from hlc.ids import VehicleState
@@ -18,8 +18,11 @@ from hlc.runtime.errors import SetupError
 from hlc.sim import Battery, SimulatedOutlet, SimulatedVehicle
 from hlc.sim.pair import Pair
 from hlc.trace.console import Console, Paint, colours_wanted
-from hlc.trace.events import Event, Side, StateEntered, Trace, ignore
+from hlc.trace.events import Event, Side, StateEntered, Trace
 from hlc.trace.summary import Summary, clock
+
+if TYPE_CHECKING:
+    from hlc.capture.writer import PcapngWriter
 
 EXAMPLES: Final = """\
 examples:
@@ -39,9 +42,9 @@ CHARGE_SPEED: Final = 110.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `hlc demo`."""
     parser.epilog = EXAMPLES
-    parser.add_argument("--protocol", metavar="NAME", default="din70121", help=f"of {', '.join(shared.PROTOCOLS)}")
-    parser.add_argument("--mode", metavar="MODE", default="dc", help=f"of {', '.join(shared.MODES)}")
-    parser.add_argument("--auth", metavar="WORD", default="eim", help="eim or pnc")
+    parser.add_argument("--protocol", metavar="NAME", default="din70121", help=shared.taking("protocol"))
+    parser.add_argument("--mode", metavar="MODE", default="dc", help=shared.taking("mode"))
+    parser.add_argument("--auth", metavar="WORD", default="eim", help=shared.taking("auth"))
     parser.add_argument("--no-tls", action="store_true", help="plain TCP (DIN 70121 knows nothing else)")
     parser.add_argument(
         "--speed",
@@ -55,34 +58,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: Any) -> int:
     """Show a charge; the exit code."""
     shared.check_choices(options)
-    battery = Battery(soc=25.0, capacity_wh=50_000.0, max_amps=280.0, max_watts=105_000.0)
-    ev = SimulatedVehicle(battery, target_soc=90.0)
-    outlet = SimulatedOutlet(kilowatts=150.0, max_volts=500.0, max_amps=400.0)
-    pair = Pair(ev, outlet, protocol=options.protocol)
+    pair = world(options.protocol)
     stream = sys.stdout
-    console = Console(stream, clock=time.monotonic)
     paint = Paint(colours_wanted(stream))
-    unicode = "utf" in (stream.encoding or "").lower()
+    console = Console(stream, clock=time.monotonic)
     summary = Summary()
-    began = time.monotonic()
-    console.text(paint("bold", "A car charges at a station: DIN SPEC 70121, DC, plain TCP. Both are simulated."))
-    console.text(f"{battery.capacity_wh / 1000:g} kWh battery from {battery.soc:g} % to {ev.target_soc():g} %")
-    console.text()
-    with writing(options.write) as write, stopping(pair) as stop_if_asked:
-        for event in paced(pair.events(), options.speed):
-            for consumer in (write, summary, console):
-                consumer(event)
-            stop_if_asked()
-    console.finish()
-    for line in summary.lines(paint, unicode=unicode):
-        console.text(line)
-    shown = clock(time.monotonic() - began)
-    console.text()
-    console.text(f"  Shown in {shown}; the charge takes {clock(summary.ended)} in life.")
+    consumers: list[Trace] = [summary, console]
     if options.write is not None:
+        writer = opened(options.write)
+        consumers.insert(0, writer)
+    began = time.monotonic()
+    battery, target = pair.ev.battery, pair.ev.target_soc()
+    console.text(paint("bold", "A car charges at a station: DIN SPEC 70121, DC, plain TCP. Both are simulated."))
+    console.text(f"{battery.capacity_wh / 1000:g} kWh battery from {battery.soc:g} % to {target:g} %")
+    console.text()
+    try:
+        with stopping(pair) as stop_if_asked:
+            for event in paced(pair.events(), options.speed):
+                for consumer in consumers:
+                    consumer(event)
+                stop_if_asked()
+    finally:
+        if options.write is not None:
+            writer.close()
+    console.finish()
+    for line in summary.lines(paint, unicode="utf" in (stream.encoding or "").lower()):
+        console.text(line)
+    console.text()
+    console.text(f"  Shown in {clock(time.monotonic() - began)}; in life it takes {clock(summary.ended)}.")
+    if options.write is not None:
+        if writer.error is not None:
+            stream.flush()
+            raise SetupError(f"{options.write} is not complete: {writer.error.strerror or writer.error}")
         console.text(f"  Written to {options.write}: hlc decode {options.write}, or Wireshark, reads it.")
     stream.flush()
     return 0 if summary.good else 1
+
+
+def world(protocol: str) -> Pair:
+    """The car and the station of the demo: a charge of about 20 minutes."""
+    battery = Battery(soc=25.0, capacity_wh=50_000.0, max_amps=280.0, max_watts=105_000.0)
+    outlet = SimulatedOutlet(kilowatts=150.0, max_volts=500.0, max_amps=400.0)
+    return Pair(SimulatedVehicle(battery, target_soc=90.0), outlet, protocol=protocol)
+
+
+def opened(path: Path) -> PcapngWriter:
+    """A capture to write. Raises `SetupError`."""
+    from hlc.capture.writer import PcapngWriter
+
+    try:
+        return PcapngWriter(path)
+    except OSError as error:
+        raise SetupError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def paced(events: Iterator[Event], speed: float | None) -> Iterator[Event]:
@@ -133,21 +160,3 @@ def stopping(pair: Pair) -> Iterator[Callable[[], None]]:
         yield stop_if_asked
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def writing(path: Path | None) -> Iterator[Trace]:
-    """A trace that writes a capture; without a path one that does nothing."""
-    if path is None:
-        yield ignore
-        return
-    from hlc.capture.writer import PcapngWriter
-
-    try:
-        writer = PcapngWriter(path)
-    except OSError as error:
-        raise SetupError(f"cannot write {path}: {error.strerror or error}") from error
-    try:
-        yield writer
-    finally:
-        writer.close()

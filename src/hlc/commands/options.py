@@ -50,11 +50,17 @@ def check_choices(options: Any) -> None:
             if word not in choice.words:
                 raise WrongUsage(f"{choice.option} knows no {word!r}; it takes {', '.join(choice.words)}")
             if word not in choice.built:
-                instead = f"this version does {', '.join(choice.built)}" if choice.built else "leave it out"
+                instead = f"only {', '.join(choice.built)} is" if choice.built else "leave it out"
                 raise WrongUsage(f"{choice.option} {word} is not built yet: {instead}")
     for name, text in NOT_BUILT.items():
         if getattr(options, name, None) is not None:
             raise WrongUsage(text)
+
+
+def taking(name: str) -> str:
+    """The help of an option that names what is to be done."""
+    choice = CHOICES[name]
+    return f"of {', '.join(choice.words)}; built: {', '.join(choice.built) or 'none yet'}"
 
 
 def words(value: str | None) -> list[str]:
@@ -73,11 +79,11 @@ def add_session_arguments(parser: argparse.ArgumentParser, who: str) -> None:
         "--interface", metavar="IF", help="network interface: eth1, or lo to try both ends on one machine"
     )
     parser.add_argument("--no-slac", action="store_true", help="the link stands already (SLAC is not built yet)")
-    parser.add_argument("--protocols", metavar="A,B", default="din70121", help=f"of {', '.join(PROTOCOLS)}")
-    parser.add_argument("--modes", metavar="A,B", default="dc", help=f"of {', '.join(MODES)}")
-    parser.add_argument("--control", metavar="WORD", help="scheduled or dynamic (not built yet)")
-    parser.add_argument("--auth", metavar="A,B", default="eim", help="of eim, pnc")
-    parser.add_argument("--tls", metavar="WORD", default="never", help="never, allow or require")
+    parser.add_argument("--protocols", metavar="A,B", default="din70121", help=taking("protocols"))
+    parser.add_argument("--modes", metavar="A,B", default="dc", help=taking("modes"))
+    parser.add_argument("--control", metavar="WORD", help=taking("control"))
+    parser.add_argument("--auth", metavar="A,B", default="eim", help=taking("auth"))
+    parser.add_argument("--tls", metavar="WORD", default="never", help=taking("tls"))
     parser.add_argument("--pki", metavar="DIR", type=Path, help="certificates (not built yet)")
     parser.add_argument("--config", metavar="FILE", type=Path, help=f"a real {who} (not built yet)")
     parser.add_argument("--once", action="store_true", help="end after the first session: exit code 0 if it ended well")

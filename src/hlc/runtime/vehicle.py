@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from typing import Final
 
@@ -30,6 +31,7 @@ async def connect(found: Found, machine: Machine, trace: Trace) -> Connection:
         raise SetupError(f"no station answers at {where}: nothing within {CONNECT_TIMEOUT_S:g} s") from error
     except OSError as error:
         sock.close()
-        raise SetupError(f"no station answers at {where}: {error.strerror or error}") from error
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise SetupError(f"no station answers at {where}: {reason}") from error
     _, connection = await loop.create_connection(lambda: Connection(machine, trace), sock=sock)
     return connection
