@@ -49,7 +49,6 @@ from exi.messages.din70121 import (
     RelativeTimeInterval,
     ResponseCode,
     SAScheduleList,
-    SASchedules,
     SAScheduleTuple,
     ServiceCategory,
     ServiceCharge,
@@ -367,7 +366,9 @@ class Conversation:
         return ChargeParameterDiscoveryRes(
             ResponseCode=code,
             EVSEProcessing=_processing(finished=finished),
-            SASchedules=schedules if finished and code is OK else SASchedules(),
+            # While Ongoing too: the schema wants the element, and its head is abstract. Stations of the field send the
+            # empty head, and vehicles whose codec binds XML types end there (EcoG iso15118).
+            SASchedules=schedules,
             EVSEChargeParameter=DC_EVSEChargeParameter(
                 DC_EVSEStatus=self._status(),
                 EVSEMaximumCurrentLimit=amps(limits.max_amps),
