@@ -123,7 +123,10 @@ class Connection(asyncio.Protocol):
             transport.close()
 
     def _lose(self, reason: str) -> None:
-        self._run(lambda now: self.machine.lost(now, reason))
+        if not self.machine.finished:
+            self._run(lambda now: self.machine.lost(now, reason))
+        else:
+            self._settle()
 
     def _arm(self) -> None:
         """See to it that the machine is called at its next deadline.

@@ -1,0 +1,133 @@
+"""SDP over real sockets: on loopback, and by multicast between two network namespaces."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine
+from ipaddress import IPv6Address
+from typing import Any
+
+import pytest
+
+from hlc import sdp, v2gtp
+from hlc.runtime.discovery import DiscoveryServer, Found, discover
+from hlc.runtime.errors import SetupError, WrongUsage
+from hlc.runtime.interfaces import ADDRESSES, Interface, find, link_local
+from hlc.trace.events import Event, Message, Note
+
+Play = Callable[[Coroutine[Any, Any, None]], None]
+REQUEST = sdp.SdpRequest().frame()
+GARBAGE = [
+    b"",
+    b"\x01",
+    bytes(2000),
+    v2gtp.frame(0x9000, b"\x10"),
+    v2gtp.frame(0x9000, b"\x10\x01"),
+    v2gtp.frame(0x8001, b"\x80"),
+    sdp.SdpResponse(address=IPv6Address("::1"), port=50000).frame(),
+]
+
+
+def ask(datagram: bytes) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    sock.sendto(datagram, ("::1", sdp.PORT))
+    return sock
+
+
+def test_every_valid_request_is_answered_whatever_comes_between(loopback: str, play: Play) -> None:
+    async def test() -> None:
+        events: list[Event] = []
+        server = DiscoveryServer(await find(loopback), 50000, events.append)
+        serving = asyncio.create_task(server.run())
+        await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
+        for datagram in GARBAGE:
+            ask(datagram).close()
+        for security in (sdp.Security.TLS, sdp.Security.NONE, sdp.Security.NONE):
+            with ask(sdp.SdpRequest(security=security).frame()) as sock:
+                answer = await loop.sock_recv(sock, 100)
+            assert sdp.parse(*v2gtp.unframe(answer)) == sdp.SdpResponse(address=IPv6Address("::1"), port=50000)
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        names = [event.name for event in events if isinstance(event, Message)]
+        assert names == ["SECCDiscoveryReq", "SECCDiscoveryRes"] * 3
+        assert len([event for event in events if isinstance(event, Note)]) == 1  # garbage does not fill the log
+
+    play(test())
+
+
+def test_vehicle_finds_station_on_loopback(loopback: str, play: Play) -> None:
+    async def test() -> None:
+        interface = await find(loopback)
+        serving = asyncio.create_task(DiscoveryServer(interface, 51234, lambda event: None).run())
+        events: list[Event] = []
+        assert await discover(interface, events.append) == Found("::1", 51234, 0)
+        assert [event.id for event in events if isinstance(event, Message)] == [50, 51]
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    play(test())
+
+
+def test_vehicle_gives_up_after_50_requests(loopback: str, play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sdp, "REQUEST_INTERVAL_S", 0.001)
+    monkeypatch.setattr(sdp, "PORT", 1)  # nobody is there
+    events: list[Event] = []
+
+    async def test() -> None:
+        assert await discover(await find(loopback), events.append) is None
+
+    play(test())
+    assert len([event for event in events if isinstance(event, Message)]) == 50
+
+
+def test_port_of_discovery_in_use(loopback: str, play: Play) -> None:
+    async def test() -> None:
+        interface = await find(loopback)
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as other:  # without SO_REUSEADDR
+            try:
+                other.bind(("::", sdp.PORT))
+            except OSError:
+                pytest.skip("port 15118 is in use on this machine")
+            with pytest.raises(SetupError, match="UDP port 15118 is in use"):
+                DiscoveryServer(interface, 50000, lambda event: None)
+
+    play(test())
+
+
+def test_unknown_interface_names_those_that_exist(play: Play) -> None:
+    async def test() -> None:
+        with pytest.raises(WrongUsage, match=r"no interface nonesuch; this machine has .*lo"):
+            await find("nonesuch")
+
+    play(test())
+
+
+def test_interface_without_address(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hlc.runtime.interfaces.PATIENCE_S", 0.0)
+    monkeypatch.setattr("hlc.runtime.interfaces.link_local", lambda name: None)
+
+    async def test() -> None:
+        with pytest.raises(SetupError, match="no IPv6 link-local address: bring it up"):
+            await find("lo")
+
+    play(test())
+
+
+def test_addresses_of_the_kernel(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "if_inet6"
+    table.write_text(
+        "fd000000000000000000000000000002 04 40 00 82     eth0\n"
+        "fe8000000000000000fc00fffe000001 04 40 20 80     eth0\n"
+        "fe8000000000000000fc00fffe000002 05 40 20 c0     eth1\n"
+        "00000000000000000000000000000001 01 80 10 80       lo\n"
+    )
+    monkeypatch.setattr("hlc.runtime.interfaces.ADDRESSES", table)
+    assert link_local("eth0") == IPv6Address("fe80::fc:ff:fe00:1")
+    assert link_local("eth1") is None  # tentative
+    assert link_local("lo") == IPv6Address("::1")
+    assert Interface("lo", 1, IPv6Address("::1")).scope == 0
+    assert Interface("eth0", 4, IPv6Address("fe80::1")).scope == 4
+    assert ADDRESSES.name == "if_inet6"
