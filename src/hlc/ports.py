@@ -193,7 +193,8 @@ class EV(Protocol):
     def show_ready(self, *, ready: bool) -> None:
         """Control pilot to state C, or back to B."""
 
-    def close_contactors(self) -> None: ...
+    def close_contactors(self) -> None:
+        """Close, unless inlet and battery are apart by the time the contactors would touch."""
 
     def open_contactors(self, *, emergency: bool) -> None:
         """Open once the current is gone; in an emergency open without waiting for long."""

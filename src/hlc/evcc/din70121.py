@@ -66,6 +66,8 @@ WELDING_DETECTION_S: Final = 3.0
 """So long the voltage at the inlet is awaited to fall: some stations hold it for ever."""
 RAMP_DOWN_S: Final = 3.0
 """So long the current is awaited to fall after 0 A was asked for."""
+RAMPED_AMPS: Final = 2.0
+"""Below this the ramp has ended. Contactors wait for less; but some stations show an ampere where there is none."""
 OPENING_S: Final = 1.0
 """So long the contactors are awaited to open."""
 
@@ -204,7 +206,7 @@ class Conversation:
         if not self._ending():
             return CurrentDemandReq
         asked_for_none = value(request.EVTargetCurrent) <= 0
-        current = self.ev.amps() >= 1.0
+        current = self.ev.amps() >= RAMPED_AMPS
         if not asked_for_none or (current and self._waited("ramp") < RAMP_DOWN_S):
             return CurrentDemandReq
         self.delivering = False

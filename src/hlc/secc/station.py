@@ -167,7 +167,7 @@ class Station(Machine):
             reason = "the vehicle was unplugged" if unplugged else f"the control pilot is in state {pilot.value}"
             self.fault(Blame.REMOTE if unplugged else Blame.SETUP, reason)
             self.end(reason)
-        elif self._pilot_was_ready and self.doomed is None:
+        elif (self._pilot_was_ready or self.outlet.relays_closed()) and self.doomed is None:
             reason = f"the vehicle went to state {pilot.value}"
             if self.conversation is not None and self.conversation.delivering:
                 self.doom(Blame.REMOTE, f"{reason} while energy flowed")

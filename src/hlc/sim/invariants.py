@@ -112,7 +112,7 @@ class Invariants:
             self._flowing(cable, amps)
         if vehicle.contactors is not self._contactors:
             self._contactors = vehicle.contactors
-            apart = abs(volts - vehicle.battery.volts())
+            apart = max(abs(volts - vehicle.battery.volts()), vehicle.apart_at_order)
             if vehicle.contactors and apart >= decisions.MATCH_VOLTS:
                 self._say(cable, f"contactors closed {apart:.0f} V apart")
             if not vehicle.contactors and vehicle.opened_under_load and not vehicle.emergency:

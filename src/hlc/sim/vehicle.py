@@ -13,6 +13,7 @@ CLOSE_S: Final = 0.05
 EMERGENCY_OPEN_S: Final = 0.2
 """In an emergency the contactors wait so long for the current to go; then they open under load."""
 NO_CURRENT_AMPS: Final = 1.0
+MATCH_VOLTS: Final = 20.0
 
 
 class SimulatedVehicle:
@@ -28,6 +29,8 @@ class SimulatedVehicle:
         self.state = ControlPilot.B
         self.contactors = False
         self.locked = False
+        self.apart_at_order = 0.0
+        """V between inlet and battery when the contactors were last told to close."""
         self.opened_under_load = False
         """In the last opening, the current had not gone."""
         self.emergency = False
@@ -45,7 +48,9 @@ class SimulatedVehicle:
         if self._locked_at is not None and now >= self._locked_at:
             self.locked, self._locked_at = True, None
         if self._closed_at is not None and now >= self._closed_at:
-            self.contactors, self._closed_at = True, None
+            self._closed_at = None
+            # They close in their own time; what drives them does not close them onto a voltage that went meanwhile.
+            self.contactors = self._apart() < MATCH_VOLTS
         if self._open_by is not None and (self.cable.amps < NO_CURRENT_AMPS or now >= self._open_by):
             self.opened_under_load = self.contactors and self.cable.amps >= NO_CURRENT_AMPS
             self._open_by = None
@@ -53,6 +58,9 @@ class SimulatedVehicle:
                 self.contactors = False
         if self._unlocking and self.cable.volts < 60.0:
             self.locked = self._unlocking = False
+
+    def _apart(self) -> float:
+        return abs(self.cable.volts - self.battery.volts())
 
     def take(self, amps: float, seconds: float) -> None:
         """The cable lets a current flow into the battery."""
@@ -116,6 +124,7 @@ class SimulatedVehicle:
 
     def close_contactors(self) -> None:
         if not self.contactors and self._closed_at is None:
+            self.apart_at_order = self._apart()
             self._closed_at = self.cable.now + CLOSE_S
             self._open_by = None
 
