@@ -67,16 +67,19 @@ def _decode(args: argparse.Namespace) -> int:
     if name == "-":
         return _stream(sys.stdin.buffer, "standard input", args)
     if not os.path.exists(name):
+        if len(args.input) > 1 and os.path.exists(args.input[0]):
+            return _complain("one capture at a time, please", 2)
         if single.looks_like_hex(name):
             return _payload(name, args)
         return _complain(f"{name}: no such file, and no hexadecimal", 2)
+    if os.path.isdir(name):
+        return _complain(f"{name} is a directory: name a capture in it", 2)
     try:
-        if stat.S_ISDIR(os.stat(name).st_mode):
-            return _complain(f"{name} is a directory: name a capture in it", 2)
-        with open(name, "rb", buffering=0) as stream:
-            return _stream(stream, name, args)
+        stream = open(name, "rb", buffering=0)  # noqa: SIM115
     except OSError as error:
         return _complain(f"{name}: {error.strerror or error}", 2)
+    with stream:
+        return _stream(stream, name, args)
 
 
 def _complain(text: str, code: int) -> int:

@@ -241,8 +241,6 @@ class Conversation:
                 return reading.read("sap", payload)
             except exi.DecodeError:
                 pass  # a capture may lack the handshake although it shows the connection being made
-        if self._unknown:
-            return Unreadable(f"{self._unknown} is no protocol known here")
         if self._protocol is not None:
             schema = self._protocol.schemas.get(kind)
             if schema is None:
@@ -253,15 +251,20 @@ class Conversation:
                 return reading.read(schema, payload)
             except exi.DecodeError as error:
                 return Unreadable(f"no {title(schema)} message", str(error), damaged=True)
-        found_readings = reading.plausible(reading.readings(payload, reading.candidates(kind)))
-        if not found_readings:
-            return Unreadable(
-                "no schema that is built fits" if reading.candidates(kind) else "its protocol is not built yet"
-            )
-        best = found_readings[0]
+        return self._guess(kind, payload)
+
+    def _guess(self, kind: int, payload: bytes) -> reading.Reading | Unreadable:
+        """Read a payload whose protocol is not known: in every schema that is built."""
+        schemas = reading.candidates(kind)
+        found = reading.plausible(reading.readings(payload, schemas))
+        if self._unknown and not (found and found[0].exact):
+            return Unreadable(f"{self._unknown} is no protocol known here")
+        if not found:
+            return Unreadable("no schema that is built fits" if schemas else "its protocol is not built yet")
+        best = found[0]
         if best.schema in sap.PROTOCOLS and best.exact:
-            self._protocol = sap.PROTOCOLS[best.schema]
-            if self.session is not None and self.session.protocol is None:
+            self._protocol, self._unknown = sap.PROTOCOLS[best.schema], ""
+            if self.session is not None:
                 self.session.protocol = best.schema
         return best
 
@@ -314,6 +317,7 @@ class Conversation:
                 self._protocol = known
                 session.protocol = known.name
                 return
+        # one of a maker's own, or the handshake is damaged: what is plainly of a known protocol is still read
         self._unknown = f"{entry.ProtocolNamespace} {entry.VersionNumberMajor}.{entry.VersionNumberMinor}"
         session.protocol = self._unknown
 

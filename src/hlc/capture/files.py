@@ -154,7 +154,7 @@ class Capture:
                 self._damaged(f"the file ends within a record header ({len(head)} of 16 octets)")
                 return
             seconds, part, length, _ = layout.unpack_from(head)
-            if length > LONGEST or part >= parts or (self._count and not self._follows(layout, parts, length)):
+            if length > LONGEST or part >= parts or not self._believable(layout, parts, seconds, length):
                 if not self._find_record(layout, parts):
                     return
                 continue
@@ -167,47 +167,58 @@ class Capture:
             self._count += 1
             yield Captured(self._count, self._last, link, data)
 
-    def _follows(self, layout: struct.Struct, parts: int, length: int) -> bool:
-        """Whether a record of `length` octets is followed by another one or by the end, if that can be seen at all."""
+    def _believable(self, layout: struct.Struct, parts: int, seconds: int, length: int) -> bool:
+        """Whether the next record is as long as it says: another one follows, or at least none begins inside it."""
         held = self._source.peek(16 + length + 16)
-        if len(held) < 32 + length:
-            return True  # the last record, whole or cut
-        _, part, size, _ = layout.unpack_from(held, 16 + length)
-        return bool(part < parts and size <= LONGEST)
+        if len(held) >= 32 + length:
+            then, part, size, wire = layout.unpack_from(held, 16 + length)
+            if part < parts and size <= min(wire, LONGEST) and abs(then - seconds) < DAY_S:
+                return True
+        elif len(held) == 16 + length:
+            return True
+        return self._record_in(layout, parts, held, 17, 16 + length) is None
+
+    def _record_in(self, layout: struct.Struct, parts: int, held: bytearray, first: int, end: int) -> int | None:
+        """The first place from `first` to `end` at which a record begins that another one, or the end, follows."""
+        for place in SHORT_RECORD[layout.format[0]].finditer(bytes(held[: end + 16]), first):
+            position = place.start()
+            seconds, part, length, wire = layout.unpack_from(held, position)
+            if (
+                position < end
+                and part < parts
+                and 14 <= length <= min(wire, LONGEST)
+                and (not self._count or abs(seconds - self._last) < DAY_S)
+                and self._plausible_end(layout, parts, held, position + 16 + length, seconds)
+            ):
+                return position
+        return None
 
     def _find_record(self, layout: struct.Struct, parts: int) -> bool:
-        """Skip damage up to the next octet at which a whole record begins that another one, or the end, follows."""
+        """Skip damage up to the next record."""
         source = self._source
         start = source.offset
         source.take(1)
         while True:
-            held = source.peek(LONGEST + 32)
-            for place in SHORT_RECORD[layout.format[0]].finditer(held):
-                position = place.start()
-                seconds, part, length, wire = layout.unpack_from(held, position)
-                if (
-                    part < parts
-                    and 14 <= length <= min(wire, LONGEST)
-                    and (not self._count or abs(seconds - self._last) < DAY_S)
-                    and self._plausible_end(layout, parts, held, position + 16 + length)
-                ):
-                    source.take(position)
-                    self._damaged(f"{source.offset - start} damaged octets were skipped")
-                    return True
-            if len(held) < LONGEST + 32:
+            held = source.peek(2 * LONGEST)
+            position = self._record_in(layout, parts, held, 0, len(held))
+            if position is not None:
+                source.take(position)
+                self._damaged(f"{source.offset - start} damaged octets were skipped")
+                return True
+            if len(held) < 2 * LONGEST:
                 source.take(len(held))
                 self._damaged(f"{source.offset - start} damaged octets up to the end were skipped")
                 return False
-            source.take(len(held) - LONGEST)
+            source.take(LONGEST)
 
     @staticmethod
-    def _plausible_end(layout: struct.Struct, parts: int, held: bytearray, end: int) -> bool:
+    def _plausible_end(layout: struct.Struct, parts: int, held: bytearray, end: int, before: int) -> bool:
         if end == len(held):
             return True
         if end + 16 > len(held):
             return False
-        _, part, length, wire = layout.unpack_from(held, end)
-        return bool(part < parts and length <= min(wire, LONGEST))
+        seconds, part, length, wire = layout.unpack_from(held, end)
+        return bool(part < parts and length <= min(wire, LONGEST) and abs(seconds - before) < DAY_S)
 
     # pcapng
 
@@ -240,9 +251,7 @@ class Capture:
             if reader is None:
                 self._damaged("a block before the section header was skipped")
                 continue
-            reader.f = BytesIO(block)
-            if kind == ENHANCED_PACKET and size >= 32:
-                self._assume_interface(reader, struct.unpack_from(order + "I", block, 8)[0])
+            reader.f = BytesIO(self._known_interface(reader, order, block) if kind == ENHANCED_PACKET else block)
             try:
                 data, about = next(reader)
             except StopIteration:
@@ -257,12 +266,15 @@ class Capture:
             self._count += 1
             yield Captured(self._count, self._last, about.linktype, data)
 
-    def _assume_interface(self, reader: Any, interface: int) -> None:
-        """Where the description of an interface is lost, take it for Ethernet with microseconds."""
-        if interface < 16 and interface >= len(reader.interfaces):
-            self._damaged(f"interface {interface} is not described: taken for Ethernet with times in microseconds")
-            while len(reader.interfaces) <= interface:
-                reader.interfaces.append((ETHERNET, LONGEST, {"tsresol": 10**6}))
+    def _known_interface(self, reader: Any, order: str, block: bytes) -> bytes:
+        """The block of a frame; where the description of its interface is lost, as one of the first interface."""
+        interface = struct.unpack_from(order + "I", block, 8)[0] if len(block) >= 32 else 0
+        if interface < len(reader.interfaces):
+            return block
+        self._damaged(f"interface {interface} is not described: taken for the first one, or for Ethernet")
+        if not reader.interfaces:
+            reader.interfaces.append((ETHERNET, LONGEST, {"tsresol": 10**6}))
+        return block[:8] + bytes(4) + block[12:]
 
     def _block_size(self, order: str, position: int = 0) -> int | None:
         """Length of the block at `position` of what is held; None when no whole block is there."""

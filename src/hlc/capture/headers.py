@@ -6,19 +6,18 @@ None, the sniffer's normal weather.
 
 from __future__ import annotations
 
-from enum import IntFlag
 from struct import Struct
 from typing import Final, NamedTuple
 
 
-class Flags(IntFlag):
-    """Control bits of TCP."""
+class Flags:
+    """Control bits of TCP; plain numbers, for they are looked at in every frame."""
 
-    FIN = 0x01
-    SYN = 0x02
-    RST = 0x04
-    PSH = 0x08
-    ACK = 0x10
+    FIN: Final = 0x01
+    SYN: Final = 0x02
+    RST: Final = 0x04
+    PSH: Final = 0x08
+    ACK: Final = 0x10
 
 
 class Tcp(NamedTuple):

@@ -7,6 +7,7 @@ import importlib.util
 from functools import cache
 from typing import Any, Final
 
+from hlc import sap
 from hlc.rules import Rule, Rules
 from hlc.trace.describe import document
 
@@ -17,6 +18,8 @@ PRECHARGE_MATCH_VOLTS: Final = 20.0
 @cache
 def rules(schema: str) -> Rules | None:
     """The rules of the protocol whose messages are in `schema`; None where they are not built."""
+    if schema not in sap.PROTOCOLS:
+        return None
     name = f"hlc.rules.{schema}"
     if importlib.util.find_spec(name) is None:
         return None
@@ -38,6 +41,7 @@ def body(message: Any) -> Any:
 def may_follow(schema: str, request: Any, response: Any) -> frozenset[str] | None:
     """Names of the requests that may follow an exchange; None where that is not known."""
     known = rules(schema)
-    if known is None or type(request) not in known.by_request or request is None or response is None:
-        return None
-    return frozenset(kind.__name__ for kind in known.then(request, response))
+    row = known.by_request.get(type(request)) if known is not None else None
+    if row is None or type(response) is not row.response:
+        return None  # not an exchange: the capture lacks something, or the answer is a wrong one
+    return frozenset(kind.__name__ for kind in row.then(request, response))

@@ -254,23 +254,18 @@ class Session:
                 self._running.setdefault(phase, where)
 
     def _alarms(self, event: Message, where: Where, values: dict[str, Any], header: Any) -> None:
+        stopping = self.last_ready is False  # from here on a station is to say EVSE_Shutdown (IEC 61851-23 CC.7.5.19)
         for kind, trouble in TROUBLE.items():
             value = values.get(kind)
-            if value is not None and trouble(str(value)):
-                self._alarm(Alarm(event.side, event.name, kind, str(value), where))
+            if value is None or not trouble(value) or (stopping and value in ORDERLY):
+                continue
+            if self.stop_asked is None and kind in ("EVSEStatusCode", "EVSENotification"):
+                self.stop_asked = where
+            self._alarm(Alarm(event.side, event.name, kind, str(value), where))
         notification = getattr(header, "Notification", None)
         if notification is not None:
             text = f"{notification.FaultCode} {notification.FaultMsg or ''}".strip()
             self._alarm(Alarm(event.side, event.name, "Notification", text, where))
-        if (
-            self.stop_asked is None
-            and event.side is Side.SECC
-            and any(
-                values.get(kind) in words
-                for kind, words in (("EVSEStatusCode", GRAVE), ("EVSENotification", ("StopCharging",)))
-            )
-        ):
-            self.stop_asked = where
 
     def _alarm(self, alarm: Alarm) -> None:
         for known in self.alarms:
@@ -348,3 +343,6 @@ TROUBLE: Final[dict[str, Callable[[str], bool]]] = {
     "EVSEIsolationStatus": lambda value: value == "Fault",
 }
 """Elements whose values tell of trouble or of an end."""
+
+ORDERLY: Final = ("EVSE_Shutdown", "StopCharging")
+"""Values by which a station asks for an orderly end, or acknowledges it."""

@@ -150,7 +150,7 @@ class PcapngWriter:
 
     # Layers
 
-    def _segment(self, at: float, sender: Host, receiver: Host, flags: Flags, data: bytes = b"") -> None:
+    def _segment(self, at: float, sender: Host, receiver: Host, flags: int, data: bytes = b"") -> None:
         acknowledged = receiver.sequence if flags & Flags.ACK else 0
         if flags & Flags.ACK:
             receiver.acknowledged = receiver.sequence
