@@ -271,9 +271,10 @@ class Recording:
 
     def left(self, kind: type) -> int:
         """How many answers of this kind are left."""
-        places = self.places.setdefault(
-            kind, [i for i, m in enumerate(self.heard) if m.side is Side.SECC and isinstance(m.body, kind)]
-        )
+        if kind not in self.places:
+            answers = (i for i, m in enumerate(self.heard) if m.side is Side.SECC and isinstance(m.body, kind))
+            self.places[kind] = list(answers)
+        places = self.places[kind]
         return len(places) - bisect_left(places, self.next)
 
 
