@@ -13,6 +13,7 @@ file gets now and then.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -272,26 +273,21 @@ class Console:
 BLAME: Final = {"local": "ours", "remote": "the other side's", "setup": "the installation's"}
 
 
+ESCAPE: Final = re.compile(r"(\x1b\[[0-9;]*m)")
+
+
 def clipped(line: str, width: int) -> str:
     """A line cut to a width; escape sequences take none."""
-    if len(line) <= width:
+    pieces = ESCAPE.split(line)  # text and escape sequences in turns
+    if sum(map(len, pieces[::2])) <= width:
         return line
-    out: list[str] = []
-    room = width - 1
-    position = 0
-    while position < len(line):
-        if line[position] == "\x1b":
-            end = line.index("m", position) + 1
-            out.append(line[position:end])
-            position = end
-            continue
-        if room == 0:
-            rest = line[position:]
-            out.append("…" if "\x1b" in rest or len(rest) > 1 else rest)
-            if "\x1b" in line:
-                out.append("\x1b[0m")
-            break
-        out.append(line[position])
-        room -= 1
-        position += 1
+    out, room = [], width - 1
+    for piece in pieces:
+        if piece.startswith("\x1b"):
+            out.append(piece)
+        else:
+            out.append(piece[:room])
+            if len(piece) > room:
+                return "".join(out) + "…" + ("\x1b[0m" if len(pieces) > 1 else "")
+            room -= len(piece)
     return "".join(out)

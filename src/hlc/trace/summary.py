@@ -6,6 +6,7 @@ A trace that collects; `lines` tells. Memory is bounded: of a long session the s
 from __future__ import annotations
 
 from collections import Counter
+from itertools import zip_longest
 from typing import Final, NamedTuple
 
 from hlc.ids import ChargePointState
@@ -142,8 +143,8 @@ class Summary:
         other = {stay.label: stay.code for stay in self.stays[Side.SECC if side is Side.EVCC else Side.EVCC]}
         stays = [stay for stay in self.stays[side] if stay.code != WAITING]
         title = f"  {'Phase':<32}{'EVCC':>5}{'SECC':>6}{'began':>12}{'lasted':>12}{'messages':>10}"
-        out = [paint("dim", title)]
-        for stay, after in zip(stays, [*stays[1:], None], strict=True):
+        out = [paint("dim", title)] if stays else []
+        for stay, after in zip_longest(stays, stays[1:]):
             lasted = (after.at if after is not None else self.ended) - stay.at
             codes = (stay.code, other.get(stay.label, "")) if side is Side.EVCC else ("", stay.code)
             began = stay.at - (self.began or 0.0)

@@ -1,0 +1,70 @@
+"""Events as JSON lines."""
+
+from __future__ import annotations
+
+import io
+import json
+from ipaddress import IPv6Address
+from typing import Any
+
+from exi.messages import din70121 as din
+from hlc.ids import ChargePointState
+from hlc.sdp import SdpResponse
+from hlc.trace.events import Blame, Event, Fault, Frame, Measurement, Message, Side, StateEntered
+from hlc.trace.jsonl import JsonLines
+
+
+def written(*events: Event) -> list[dict[str, Any]]:
+    stream = io.StringIO()
+    trace = JsonLines(stream)
+    for event in events:
+        trace(event)
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_plain_events() -> None:
+    state = StateEntered(at=1.5, side=Side.SECC, state=ChargePointState.CABLE_CHECK)
+    fault = Fault(at=2.0, side=Side.EVCC, blame=Blame.REMOTE, text="x")
+    assert written(
+        Frame(at=1.23456789, side=Side.EVCC, payload_type=0x8001, payload=b"\x80\x01"),
+        state,
+        fault,
+        Measurement(at=3.0, side=Side.SECC, volts=400.0, amps=1.0),
+    ) == [
+        {"event": "frame", "at": 1.234568, "side": "EVCC", "payload_type": 0x8001, "payload": "8001"},
+        {"event": "stateentered", "at": 1.5, "side": "SECC", "state": {"code": 11, "name": "Cable Check"}},
+        {"event": "fault", "at": 2.0, "side": "EVCC", "blame": "remote", "text": "x", "clause": None},
+        {"event": "measurement", "at": 3.0, "side": "SECC", "volts": 400.0, "amps": 1.0, "soc": None},
+    ]
+
+
+def test_messages_bear_the_names_of_their_elements() -> None:
+    document = din.V2G_Message(
+        Header=din.MessageHeader(SessionID=b"\xab\xcd"),
+        Body=din.Body(BodyElement=din.SessionSetupRes(ResponseCode=din.ResponseCode.OK, EVSEID=b"\x00")),
+    )
+    message = Message(at=0.0, side=Side.SECC, schema="din70121", name="SessionSetupRes", id=101, message=document)
+    (line,) = written(message)
+    assert line["message"] == {
+        "Header": {"SessionID": "abcd"},
+        "Body": {"SessionSetupRes": {"ResponseCode": "OK", "EVSEID": "00"}},
+    }
+
+
+def test_substituted_elements_bear_their_own_name() -> None:
+    schedules = din.SAScheduleList(SAScheduleTuple=[])
+    parameters = din.ChargeParameterDiscoveryRes(
+        ResponseCode=din.ResponseCode.OK,
+        EVSEProcessing=din.EVSEProcessing.Ongoing,
+        SASchedules=schedules,
+        EVSEChargeParameter=din.EVSEChargeParameter(),
+    )
+    (line,) = written(Message(at=0.0, side=Side.SECC, schema="din70121", name="x", id=None, message=parameters))
+    assert line["message"]["SAScheduleList"] == {"SAScheduleTuple": []}
+    assert line["message"]["EVSEChargeParameter"] == {}
+
+
+def test_discovery() -> None:
+    response = SdpResponse(address=IPv6Address("fe80::1"), port=50000)
+    (line,) = written(Message(at=0.0, side=Side.SECC, schema="sdp", name=response.name, id=51, message=response))
+    assert line["message"] == {"address": "fe80::1", "port": 50000, "security": "NONE", "transport": "TCP"}
