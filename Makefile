@@ -66,7 +66,7 @@ $(BIN)/python:
 $(VENV)/.installed: $(SOURCES) | $(BIN)/python
 	@echo "Installing openhlc into $(VENV)"
 	@rm -f src/exi/_native*.so
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable .
 	@echo "$(CURDIR)" > $@
 	@$(BIN)/python -c 'import exi; exi.engine == "native" or print("The C engine could not be built (it needs a C compiler \
 	and Python headers): the Python engine serves, more slowly. After installing them: make clean")'
@@ -75,7 +75,7 @@ $(VENV)/.tools: pyproject.toml $(VENV)/.installed
 	@echo "Installing the tools for tests and checks into $(VENV)"
 	@$(BIN)/python -c 'import tomllib; e = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
 	print(*e["test"], *e["lint"], sep="\n")' > $(VENV)/tools.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $(VENV)/tools.txt
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --requirement $(VENV)/tools.txt
 	@touch $@
 
 # The C engine by hand: with every warning an error, and with the sanitizers.

@@ -18,10 +18,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def imported_libraries() -> set[str]:
-    """Every top-level module that the source imports and that is neither ours nor Python's."""
+def imported_libraries(folder: str) -> set[str]:
+    """Every top-level module that is imported there and that is neither ours nor Python's."""
     found = set()
-    for path in (ROOT / "src").rglob("*.py"):
+    for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 found |= {alias.name.split(".")[0] for alias in node.names}
@@ -30,9 +30,16 @@ def imported_libraries() -> set[str]:
     return found - sys.stdlib_module_names - {"exi", "hlc", "slac"}
 
 
+def names(requirements: list[str]) -> set[str]:
+    return {re.split("[<>=!~ ;]", line)[0].replace("-", "_") for line in requirements}
+
+
 def test_dependencies_are_what_is_imported() -> None:
-    declared = {re.split("[<>=!~ ;]", line)[0].replace("-", "_") for line in PROJECT["dependencies"]}
-    assert declared == imported_libraries()
+    declared = names(PROJECT["dependencies"])
+    assert declared == imported_libraries("src")
+    extra = names(PROJECT["optional-dependencies"]["test"])
+    assert imported_libraries("tests") - declared == extra
+    assert imported_libraries("benchmarks") <= declared
 
 
 def test_every_package_is_typed() -> None:
