@@ -7,8 +7,11 @@ import asyncio
 import gc
 import secrets
 import time
+from contextlib import suppress
 from typing import Any, Final
 
+import exi
+from hlc import sap
 from hlc.commands import options as shared
 from hlc.commands.output import Output, output, say
 from hlc.flow import Machine
@@ -63,10 +66,18 @@ async def _serve(options: Any) -> int:
         if not options.no_slac:
             say("secc", "SLAC is not built yet: running without it, as with --no-slac")
         say("secc", f"waiting for vehicles on {interface.name}, [{interface.address}]:{server.port}; Ctrl-C ends")
+        prepare(shared.protocols(options))
         # What is there now stays: the collector need not look at it in the middle of a session.
         gc.collect()
         gc.freeze()
         return await _until_done(server, out, once=options.once)
+
+
+def prepare(protocols: list[sap.Protocol]) -> None:
+    """Compile the grammars, which the first message of a kind does otherwise: no vehicle is to wait for that."""
+    for name in {"sap"}.union(*(protocol.schemas.values() for protocol in protocols)):
+        with suppress(exi.DecodeError):
+            exi.schema(name).decode(b"")
 
 
 async def _until_done(server: StationServer, out: Output, *, once: bool) -> int:

@@ -129,7 +129,10 @@ class Console:
                 )
             case _ if self._faults_only:
                 return
-            case Message() if event.side not in self._codes and event.schema not in ("sdp", "sap"):
+            case Message(side=Side.EVCC, schema=schema) if Side.EVCC not in self._codes and schema not in (
+                "sdp",
+                "sap",
+            ):
                 self._held = event
             case Message():
                 self._message(event)

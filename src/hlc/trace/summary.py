@@ -54,6 +54,7 @@ class Summary:
         self.soc: tuple[float, float] | None = None
         self.faults: list[str] = []
         self.ends: dict[Side, SessionEnded] = {}
+        self._last_by: Side | None = None
         self._every = 1
         self._seen = 0
         self._soc_now: float | None = None
@@ -64,11 +65,12 @@ class Summary:
         self.ended = max(self.ended, event.at)
         match event:
             case Message():
+                self._last_by = event.side
                 self.messages[f"{event.schema}:{event.name}"] += 1
             case StateEntered():
-                self.stays[event.side].append(
-                    Stay(event.at, int(event.state), event.state.label, self.messages.total())
-                )
+                # A station enters a state when it has the request, which belongs to that state.
+                before = self.messages.total() - (event.side is Side.SECC and self._last_by is Side.EVCC)
+                self.stays[event.side].append(Stay(event.at, int(event.state), event.state.label, before))
             case Measurement():
                 self._measured(event)
             case Fault():
