@@ -1,0 +1,135 @@
+"""A vehicle looks for a station, tries again where that makes sense, and says what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import IPv6Address
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hlc.commands import evcc
+from hlc.commands.options import Address
+from hlc.runtime.discovery import Found
+from hlc.runtime.errors import SetupError
+from hlc.runtime.interfaces import Interface
+
+ETH = Interface("eth1", 3, IPv6Address("fe80::2"))
+
+
+class FakeConnection:
+    """A session that has ended already, or one that waits to be stopped."""
+
+    def __init__(self, *, ended: bool = True) -> None:
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.told: list[str] = []
+        if ended:
+            self.closed.set_result(None)
+
+    def stop(self, reason: str) -> None:
+        self.told.append(reason)
+        self.closed.set_result(None)
+
+
+class World:
+    """What discovery and connecting come to; `results` says of each session whether it is good."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *results: bool, found: Found | None, ends: bool = True) -> None:
+        self.results = list(results)
+        self.found = found
+        self.ends = ends
+        self.connected: list[Found] = []
+        self.connections: list[FakeConnection] = []
+        self.out = SimpleNamespace(session_begins=list, session_ended=list, trace=lambda event: None)
+        monkeypatch.setattr(evcc, "discover", self.discover)
+        monkeypatch.setattr(evcc, "connect", self.connect)
+        monkeypatch.setattr(evcc, "RETRY_AFTER_S", 0.0)
+
+    async def discover(self, interface: Interface, trace: object) -> Found | None:
+        return self.found
+
+    async def connect(self, found: Found, machine: Any, trace: object) -> FakeConnection:
+        self.connected.append(found)
+        machine.good = self.results.pop(0)
+        self.connections.append(FakeConnection(ended=self.ends))
+        return self.connections[-1]
+
+    def charge(self, *, once: bool, interface: Interface | None = ETH, **options: Any) -> int:
+        defaults = {"soc": 20.0, "target_soc": 80.0, "protocols": "din70121", "secc": None, "max_time": None}
+        given = SimpleNamespace(once=once, **{**defaults, **options})
+
+        async def run() -> int:
+            charge = evcc.Charge(given, interface, self.out)  # type: ignore[arg-type]
+            if options.get("asked"):
+                asyncio.get_running_loop().call_later(0.01, charge.ask)
+            async with asyncio.timeout(5):
+                return await charge.run()
+
+        return asyncio.run(run())
+
+
+FOUND = Found("fe80::1", 50000, 3)
+
+
+@pytest.mark.parametrize(
+    ("once", "results", "code", "sessions"),
+    [
+        (True, [True], 0, 1),
+        (True, [False], 1, 1),
+        (False, [True], 0, 1),
+        (False, [False, True], 0, 2),
+        (False, [False, False, False], 1, 3),
+    ],
+)
+def test_attempts(once: bool, results: list[bool], code: int, sessions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, *results, found=FOUND)
+    assert world.charge(once=once) == code
+    assert world.connected == [FOUND] * sessions
+
+
+def test_no_station(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, found=None)
+    with pytest.raises(SetupError, match="no station answered 50 discovery requests on eth1: is one running there"):
+        world.charge(once=True)
+
+
+@pytest.mark.parametrize(
+    ("address", "interface", "found"),
+    [
+        ("fe80::9", ETH, Found("fe80::9", 50000, 3)),
+        ("::1", None, Found("::1", 50000, 0)),
+        ("2001:db8::1", ETH, Found("2001:db8::1", 50000, 0)),
+    ],
+)
+def test_address_given(
+    address: str, interface: Interface | None, found: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(monkeypatch, True, found=None)
+    assert world.charge(once=True, interface=interface, secc=Address(IPv6Address(address), 50000, None)) == 0
+    assert world.connected == [found]
+
+
+def test_max_time_stops_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, True, found=FOUND, ends=False)
+    assert world.charge(once=True, max_time=0.01) == 0
+    assert world.connections[0].told == ["stopped after --max-time 0.01 s"]
+
+
+def test_ctrl_c_in_a_session_stops_it_and_tries_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, False, found=FOUND, ends=False)
+    assert world.charge(once=False, asked=True) == 1
+    assert world.connections[0].told == ["stopped by the driver"]
+
+
+def test_ctrl_c_while_looking_for_a_station(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World(monkeypatch, found=FOUND)
+
+    async def searching(interface: Interface, trace: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(evcc, "discover", searching)
+    assert world.charge(once=True, asked=True) == 1
+    assert capsys.readouterr().err.endswith("hlc evcc: stopped before there was a session\n")
