@@ -200,6 +200,10 @@ class Machine:
         """Whether it is there."""
         raise NotImplementedError
 
+    def is_settled(self) -> bool:
+        """Whether what else it does at the end is done; it is waited for, and no fault if it never is."""
+        return True
+
     def energy_wh(self) -> float:
         """The reading of this side's meter."""
         raise NotImplementedError
@@ -299,7 +303,8 @@ class Machine:
             self.fault(Blame.SETUP, f"the hardware is not safe {SETTLE_S:g} s after it was told")
             self.good = False
             safe = True
-        if safe and self.timers.next() is None:
+        settled = self.is_settled() or self.now >= self._settled_by
+        if safe and settled and self.timers.next() is None:
             self._finish()
         else:
             self.watch()

@@ -107,6 +107,9 @@ class Vehicle(Machine):
     def is_safe(self) -> bool:
         return not self.ev.contactors_closed()
 
+    def is_settled(self) -> bool:
+        return not self.ev.connector_locked()
+
     def energy_wh(self) -> float:
         return self.ev.energy_wh()
 

@@ -27,6 +27,8 @@ BLEED: Final = 0.15
 """Time constant, s, in which contacts without supply and battery lose their voltage."""
 ASSUMED_OHMS: Final = 0.1
 """Internal resistance of the battery that is assumed behind an outlet alone."""
+ASSUMED_BELOW: Final = 0.97
+"""Its voltage, by that of the precharge: vehicles that ask for the same voltage afterwards get a current too."""
 PRECHARGE_AMPS: Final = 2.0
 
 
@@ -114,7 +116,7 @@ class SimulatedCable:
                 return vehicle.battery.volts(), vehicle.battery.resistance
             return None, 0.0
         if outlet is not None and outlet.relays and outlet.set_amps > PRECHARGE_AMPS and self._assumed_volts is None:
-            self._assumed_volts = self.volts
+            self._assumed_volts = ASSUMED_BELOW * self.volts
         return self._assumed_volts, ASSUMED_OHMS
 
     def _without_battery(self, outlet: SimulatedOutlet, dt: float) -> None:
