@@ -8,6 +8,7 @@ to be so, message by message; nothing is guessed past that.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +25,8 @@ Endpoint = tuple[bytes, int]
 
 LINGER_S: Final = 2.0
 """How long after both sides have closed a message may still turn up: captures are not always in order."""
+COPY_S: Final = 60.0
+"""A SYN repeated later than this is no copy: a capture written twice, or a vehicle that counts anew."""
 
 
 class Unreadable(NamedTuple):
@@ -70,6 +73,8 @@ class Conversation:
         """The capture shows the connection being made."""
         self.answered = False
         """The SYN was answered by SYN-ACK."""
+        self._opening: int | None = None
+        """Sequence number of the SYN."""
         self.judged = False
         """It was looked at as a connection that came to nothing."""
         self.over_at: float | None = None
@@ -93,6 +98,8 @@ class Conversation:
         if flags & Flags.SYN:
             self.ends[source].stream.synchronize(tcp.sequence)
             acknowledged = bool(flags & Flags.ACK)
+            if not acknowledged:
+                self._opening = tcp.sequence
             self._is_client(tcp.destination if acknowledged else source)
             self.whole = True
             self.answered |= acknowledged
@@ -135,9 +142,12 @@ class Conversation:
             self.whole = False
         return session
 
-    def used(self) -> bool:
-        """Whether a SYN on these ports opens another connection than this one."""
-        return self.over_at is not None or self.session is not None or self.judged
+    def reopened(self, syn: Tcp, at: float) -> bool:
+        """Whether a SYN on these ports opens another connection than this one, and is no late copy of its own."""
+        if self.over_at is not None:
+            return True
+        again = syn.sequence != self._opening or at - self.first.at > COPY_S
+        return again and (self.session is not None or self.judged)
 
     def relevant(self) -> bool:
         """Whether this is a connection to a station, though no message was seen on it."""
@@ -237,10 +247,10 @@ class Conversation:
         """The payload as a message, or why it is not one."""
         kind, payload = found.payload_type, found.payload
         if kind == 0x8001 and not self._handshake and self.whole:
-            try:
+            with suppress(
+                exi.DecodeError
+            ):  # a capture may lack the handshake although it shows the connection being made
                 return reading.read("sap", payload)
-            except exi.DecodeError:
-                pass  # a capture may lack the handshake although it shows the connection being made
         if self._protocol is not None:
             schema = self._protocol.schemas.get(kind)
             if schema is None:
@@ -250,7 +260,11 @@ class Conversation:
             try:
                 return reading.read(schema, payload)
             except exi.DecodeError as error:
-                return Unreadable(f"no {title(schema)} message", str(error), damaged=True)
+                failure = error
+            if kind == 0x8001 and not self._offers:  # the handshake, heard after what follows it
+                with suppress(exi.DecodeError):
+                    return reading.read("sap", payload)
+            return Unreadable(f"no {title(schema)} message", str(failure), damaged=True)
         return self._guess(kind, payload)
 
     def _guess(self, kind: int, payload: bytes) -> reading.Reading | Unreadable:

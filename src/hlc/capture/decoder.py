@@ -154,7 +154,7 @@ class Decoder:
         key = frozenset((tcp.source, tcp.destination))
         conversation = self._connections.get(key)
         opening = tcp.flags & (Flags.SYN | Flags.ACK) == Flags.SYN
-        if conversation is not None and opening and conversation.used():
+        if conversation is not None and opening and conversation.reopened(tcp, where.at):
             self._over(key, conversation)  # the same ports again
             conversation = None
         if conversation is None:

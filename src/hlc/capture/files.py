@@ -153,8 +153,8 @@ class Capture:
             if len(head) < 16:
                 self._damaged(f"the file ends within a record header ({len(head)} of 16 octets)")
                 return
-            seconds, part, length, _ = layout.unpack_from(head)
-            if length > LONGEST or part >= parts or not self._believable(layout, parts, seconds, length):
+            seconds, part, length, wire = layout.unpack_from(head)
+            if length > LONGEST or part >= parts or not self._believable(layout, parts, seconds, length, wire):
                 if not self._find_record(layout, parts):
                     return
                 continue
@@ -167,18 +167,28 @@ class Capture:
             self._count += 1
             yield Captured(self._count, self._last, link, data)
 
-    def _believable(self, layout: struct.Struct, parts: int, seconds: int, length: int) -> bool:
-        """Whether the next record is as long as it says: another one follows, or at least none begins inside it."""
-        held = self._source.peek(16 + length + 16)
-        if len(held) >= 32 + length:
-            then, part, size, wire = layout.unpack_from(held, 16 + length)
-            if part < parts and size <= min(wire, LONGEST) and abs(then - seconds) < DAY_S:
-                return True
-        elif len(held) == 16 + length:
-            return True
-        return self._record_in(layout, parts, held, 17, 16 + length) is None
+    def _near(self, seconds: int) -> bool:
+        """Whether a time of capture fits the one before."""
+        return not self._count or abs(seconds - self._last) < DAY_S
 
-    def _record_in(self, layout: struct.Struct, parts: int, held: bytearray, first: int, end: int) -> int | None:
+    def _believable(self, layout: struct.Struct, parts: int, seconds: int, length: int, wire: int) -> bool:
+        """Whether the next record is one, and as long as it says.
+
+        Another one, or the end, follows it; where what follows is damaged too, none begins inside it. A leap in time
+        needs another record behind it that confirms it.
+        """
+        end = 16 + length
+        held = self._source.peek(end + 16)
+        followed = self._plausible_end(layout, parts, held, end, seconds)
+        if not self._near(seconds):
+            return followed and 14 <= length <= wire
+        if followed and length <= wire:
+            return True
+        return self._record_in(layout, parts, held, 17, end) is None
+
+    def _record_in(
+        self, layout: struct.Struct, parts: int, held: bytearray, first: int, end: int, *, near: bool = True
+    ) -> int | None:
         """The first place from `first` to `end` at which a record begins that another one, or the end, follows."""
         for place in SHORT_RECORD[layout.format[0]].finditer(bytes(held[: end + 16]), first):
             position = place.start()
@@ -187,20 +197,22 @@ class Capture:
                 position < end
                 and part < parts
                 and 14 <= length <= min(wire, LONGEST)
-                and (not self._count or abs(seconds - self._last) < DAY_S)
+                and (not near or self._near(seconds))
                 and self._plausible_end(layout, parts, held, position + 16 + length, seconds)
             ):
                 return position
         return None
 
     def _find_record(self, layout: struct.Struct, parts: int) -> bool:
-        """Skip damage up to the next record."""
+        """Skip damage up to the next record: one that fits in time, or else any."""
         source = self._source
         start = source.offset
         source.take(1)
         while True:
             held = source.peek(2 * LONGEST)
             position = self._record_in(layout, parts, held, 0, len(held))
+            if position is None:
+                position = self._record_in(layout, parts, held, 0, len(held), near=False)
             if position is not None:
                 source.take(position)
                 self._damaged(f"{source.offset - start} damaged octets were skipped")
@@ -213,12 +225,13 @@ class Capture:
 
     @staticmethod
     def _plausible_end(layout: struct.Struct, parts: int, held: bytearray, end: int, before: int) -> bool:
+        """Whether at `end` the file ends or another record begins that fits the time `before`."""
         if end == len(held):
             return True
         if end + 16 > len(held):
             return False
         seconds, part, length, wire = layout.unpack_from(held, end)
-        return bool(part < parts and length <= min(wire, LONGEST) and abs(seconds - before) < DAY_S)
+        return bool(part < parts and 0 < length <= min(wire, LONGEST) and abs(seconds - before) < DAY_S)
 
     # pcapng
 

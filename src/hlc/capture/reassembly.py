@@ -49,8 +49,9 @@ class Stream:
         """Segments that brought nothing new."""
 
     def synchronize(self, sequence: int) -> None:
-        """SYN: the first octet of data is the one after `sequence`."""
-        self._next = sequence + 1 & 0xFFFFFFFF
+        """SYN: the first octet of data is the one after `sequence`. A copy of it that comes late changes nothing."""
+        if self._next is None:
+            self._next = sequence + 1 & 0xFFFFFFFF
 
     def segment(self, sequence: int, data: bytes, at: float, frame: int) -> list[Piece]:
         """A segment arrived: the octets that are now in order."""

@@ -150,6 +150,8 @@ class Session:
     alarms: list[Alarm] = field(default_factory=list)
     sequence: list[OutOfSequence] = field(default_factory=list)
     overruns: list[Overrun] = field(default_factory=list)
+    disordered: int = 0
+    """Messages heard before what they answer, or not between a request and its answer: sequence cannot be judged."""
     pending: Pending | None = None
     last_request: str = ""
     last_answer: str = ""
@@ -206,6 +208,8 @@ class Session:
         allowed, rule = self._allowed, protocol.rule(event.schema, name)
         if allowed is not None and name not in allowed and len(self.sequence) < ALARMS:
             self.sequence.append(OutOfSequence(name, self.last_answer, where, tuple(sorted(allowed)), self._clause))
+        if self.pending is not None:
+            self.disordered += 1
         self._allowed = None
         self._request_body = body
         self._phase_begins(event.schema, body, where)
@@ -221,6 +225,8 @@ class Session:
     def _answer(self, event: Message, where: Where, values: dict[str, Any], body: Any) -> None:
         name = event.name.removesuffix("Res")
         pending, self.pending = self.pending, None
+        if pending is None or pending.name != name + "Req":
+            self.disordered += 1
         phase = self.phases.get(name)
         if phase is not None:
             phase.answers += 1
@@ -303,6 +309,8 @@ class Session:
             state.peak_amps = max(state.peak_amps, amps)
         state.volts = volts
         state.peak_volts = max(state.peak_volts, volts)
+        if name == "CurrentDemandRes" and not str(values.get("ResponseCode", "")).startswith("FAILED"):
+            self.charged = True
         target = state.target_volts
         if target is None:
             return
@@ -317,14 +325,8 @@ class Session:
             if far < protocol.PRECHARGE_MATCH_VOLTS and state.matched is None:
                 state.matched = where
         elif name == "CurrentDemandRes":
-            if not self._allowed_failed(values):
-                self.charged = True
             if target > 0 and (state.overshoot is None or volts - target > state.overshoot[0] - state.overshoot[1]):
                 state.overshoot = (volts, target, where)
-
-    @staticmethod
-    def _allowed_failed(values: dict[str, Any]) -> bool:
-        return str(values.get("ResponseCode", "")).startswith("FAILED")
 
 
 METER_GAP_S: Final = 5.0

@@ -117,6 +117,8 @@ def failed_answers(session: Session, last_at: float) -> Iterator[Finding]:
 
 def out_of_sequence(session: Session, last_at: float) -> Iterator[Finding]:
     """Wrong requests that were not answered by a FAILED code."""
+    if session.disordered or session.lost:
+        return  # the capture does not show what came after what
     answered = {alarm.message.removesuffix("Res") + "Req" for alarm in _alarms(session, "ResponseCode")}
     for wrong in session.sequence:
         if wrong.request not in answered:

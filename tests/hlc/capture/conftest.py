@@ -67,8 +67,9 @@ def charge(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[str]]:
     writer = PcapngWriter(path, wall=lambda: 1_700_000_000.0)
     battery = Battery(soc=79.9, capacity_wh=60_000.0, max_amps=350.0, max_watts=120_000.0)
     outlet = SimulatedOutlet(kilowatts=150.0, max_volts=500.0, max_amps=400.0)
-    pair = Pair(SimulatedVehicle(battery, target_soc=80.0), outlet, protocol="din70121", trace=writer)
-    pair.run()
+    pair = Pair(SimulatedVehicle(battery, target_soc=80.0), outlet, protocol="din70121")
+    for event in pair.events():
+        writer(event)
     writer.close()
     return path.read_bytes(), list(pair.messages)
 
