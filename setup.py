@@ -1,4 +1,4 @@
-"""The C engine of the codec. It is optional: where it cannot be built, the install succeeds and the Python engine serves."""
+"""The C engine of the codec is optional: where it cannot be built, the install succeeds and Python serves."""
 
 from glob import glob
 
