@@ -17,6 +17,8 @@ import exi
 from hlc.capture import reading, single
 from hlc.capture.files import Capture, CaptureError
 from hlc.capture.report import JsonLines, JsonSummary, Lines, Report, XmlLines
+from hlc.trace.console import colours_wanted
+from hlc.trace.describe import clean
 
 EPILOG: Final = """examples:
   hlc decode session.pcapng                     every message, and how each session ended
@@ -26,6 +28,8 @@ EPILOG: Final = """examples:
   tcpdump -i eth1 -w - | hlc decode -           a capture from standard input
 """
 PROGRESS_S: Final = 0.2
+FRAMES_BETWEEN: Final = 256
+"""Frames after which the progress bar looks at the clock."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +87,7 @@ def _decode(args: argparse.Namespace) -> int:
 
 
 def _complain(text: str, code: int) -> int:
-    print(f"hlc decode: {text}", file=sys.stderr)
+    print(clean(f"hlc decode: {text}"), file=sys.stderr)
     return code
 
 
@@ -144,8 +148,7 @@ def _report(args: argparse.Namespace) -> Report:
         return XmlLines(out)
     if args.json:
         return JsonSummary(out) if args.summary else JsonLines(out)
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    return Lines(out, colour=colour, summary=args.summary)
+    return Lines(out, colour=colours_wanted(sys.stdout), summary=args.summary)
 
 
 def _capture(capture: Capture, stream: Any, args: argparse.Namespace) -> int:
@@ -158,7 +161,7 @@ def _capture(capture: Capture, stream: Any, args: argparse.Namespace) -> int:
         if report.zero is None:
             report.zero = captured.at
         decoder.frame(captured)
-        if captured.number % 256 == 0:
+        if captured.number % FRAMES_BETWEEN == 0:
             progress.show(capture.offset)
     decoder.close()
     progress.clear()

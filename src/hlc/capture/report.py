@@ -18,7 +18,7 @@ from hlc.capture.plain import plain
 from hlc.capture.seen import Seen, Unread
 from hlc.capture.session import Session
 from hlc.capture.verdict import Verdict
-from hlc.trace.describe import alarm, describe, headline, text
+from hlc.trace.describe import alarm, clean, describe, headline, text
 from hlc.trace.events import Message, Note, Side, StateEntered
 
 Print = Callable[[str], None]
@@ -66,8 +66,9 @@ class Lines(Report):
         self._begun = 0
         self._told: set[tuple[int, str]] = set()
 
-    def paint(self, code: str, line: str) -> str:
-        return f"\x1b[{code}m{line}\x1b[0m" if self._colour else line
+    def _say(self, line: str, colour: str = "") -> None:
+        line = clean(line)
+        self.out(f"\x1b[{colour}m{line}\x1b[0m" if self._colour and colour else line)
 
     def _at(self, at: float) -> str:
         return f"{at - (self.zero or 0.0):11.3f}"
@@ -81,25 +82,25 @@ class Lines(Report):
                 self._begun = session.number
                 self._begin(session)
             line = f"{seen.frame:7} {self._at(event.at)}  {event.side:<4} {headline(event):<32} {describe(event)}"
-            self.out(self.paint(RED, line.rstrip()) if alarm(event) else line.rstrip())
+            self._say(line.rstrip(), RED if alarm(event) else "")
         elif isinstance(event, StateEntered):
             label = getattr(event.state, "label", event.state.name)
-            self.out(self.paint(DIM, f"{'':21}{event.side:<4} enters state {event.state.value} {label}"))
+            self._say(f"{'':21}{event.side:<4} enters state {event.state.value} {label}", DIM)
         elif isinstance(event, Note) and not (session is not None and session.over):  # those are told in the verdict
-            self.out(self.paint(YELLOW, f"{seen.frame:7} {self._at(event.at)}  {event.side:<4}     {event.text}"))
+            self._say(f"{seen.frame:7} {self._at(event.at)}  {event.side:<4}     {event.text}", YELLOW)
         elif isinstance(event, Unread):
             key = (session.number if session is not None else 0, event.reason)
             if event.damaged or key not in self._told:  # what is not built is said once for a session
                 self._told.add(key)
                 line = f"{seen.frame:7} {self._at(event.at)}  {event.side:<4}     {event.text}"
-                self.out(self.paint(RED if event.damaged else YELLOW, line))
+                self._say(line, RED if event.damaged else YELLOW)
 
     def _begin(self, session: Session) -> None:
         part = "" if session.whole else " (the capture begins inside it)"
-        self.out("")
-        self.out(self.paint(BOLD, f"Session {session.number}: {clock(session.start.at)}{part}"))
-        self.out(f"  EVCC {session.evcc}  SECC {session.secc}")
-        self.out(self.paint(DIM, f"  frame      time s  who   id message{'':25}what matters"))
+        self._say("")
+        self._say(f"Session {session.number}: {clock(session.start.at)}{part}", BOLD)
+        self._say(f"  EVCC {session.evcc}  SECC {session.secc}")
+        self._say(f"  frame      time s  who   id message{'':25}what matters", DIM)
 
     def finished(self, session: Session, verdict: Verdict) -> None:
         super().finished(session, verdict)
@@ -111,20 +112,20 @@ class Lines(Report):
                 if session.messages or session.undecoded or session.encrypted
                 else "No session"
             )
-            self.out("")
-            self.out(self.paint(BOLD, f"{what}: {clock(session.start.at)}"))
-            self.out(f"  EVCC {session.evcc or 'unknown'}  SECC {session.secc or 'unknown'}")
+            self._say("")
+            self._say(f"{what}: {clock(session.start.at)}", BOLD)
+            self._say(f"  EVCC {session.evcc or 'unknown'}  SECC {session.secc or 'unknown'}")
         facts = ", ".join(_facts(session))
         said = f"{verdict.outcome} ({facts})" if verdict.causes else f"{verdict.outcome}: {verdict.reason} ({facts})"
-        self.out(self.paint(COLOURS[verdict.outcome] + ";1", f"  {said}"))
+        self._say(f"  {said}", COLOURS[verdict.outcome] + ";1")
         for finding in verdict.findings:
             clause = f" [{finding.clause}]" if finding.clause else ""
             mark = "!" if finding.cause else "-"
             place = f"{self._at(finding.where.at).strip()} s, frame {finding.where.frame}"
-            self.out(self.paint(RED if finding.cause else YELLOW, f"  {mark} {place}: {finding.text}{clause}"))
+            self._say(f"  {mark} {place}: {finding.text}{clause}", RED if finding.cause else YELLOW)
 
     def totals(self, totals: Totals, damage: list[str]) -> None:
-        self.out("")
+        self._say("")
         messages = sum(totals.messages.values()) - sum(
             count for name, count in totals.messages.items() if name.startswith("sdp:")
         )
@@ -135,12 +136,12 @@ class Lines(Report):
             f"{totals.sdp} SDP frames",
             f"{sum(totals.mme.values())} HomePlug frames",
         ]
-        self.out(", ".join(parts))
+        self._say(", ".join(parts))
         if self._summary:
             for name, count in sorted(totals.messages.items()):
-                self.out(f"{count:8}  {name}")
+                self._say(f"{count:8}  {name}")
         for line in overall(totals, len(self.sessions)):
-            self.out(line)
+            self._say(line)
 
 
 class JsonLines(Report):

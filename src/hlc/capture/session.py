@@ -324,8 +324,9 @@ class Session:
                 state.nearest_volts, state.nearest_target, state.nearest = volts, target, where
             if far < protocol.PRECHARGE_MATCH_VOLTS and state.matched is None:
                 state.matched = where
-        elif name == "CurrentDemandRes":
-            if target > 0 and (state.overshoot is None or volts - target > state.overshoot[0] - state.overshoot[1]):
+        elif name == "CurrentDemandRes" and target > 0:
+            worst = state.overshoot
+            if worst is None or volts - target > worst[0] - worst[1]:
                 state.overshoot = (volts, target, where)
 
 

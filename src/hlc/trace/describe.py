@@ -107,7 +107,17 @@ def text(value: Any) -> str:
     if isinstance(value, msgspec.Struct):
         number = quantity(value)
         return str(number) if number is not None else type(value).__name__
-    return str(value)
+    return clean(str(value))
+
+
+def clean(line: str) -> str:
+    """Text from the wire as one line that does a terminal no harm: what is not printable is shown by its number."""
+    if line.isprintable():
+        return line
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for character in line
+    )
 
 
 def mac(value: Any) -> str:
@@ -221,9 +231,7 @@ def describe(event: Message) -> str:
     notification = getattr(header, "Notification", None)
     if notification is not None:
         parts.append(f"header says {notification.FaultCode} {notification.FaultMsg or ''}".rstrip())
-    if not fits:
-        return _anything(values)
-    return "  ".join(parts)
+    return clean("  ".join(parts) if fits else _anything(values))
 
 
 def _anything(values: dict[str, Any]) -> str:
