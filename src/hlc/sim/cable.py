@@ -1,7 +1,7 @@
 """What lies between outlet and vehicle: two DC conductors with a little capacitance, and the control pilot.
 
 Both ends may be simulated (`link`), or one: then the other end is assumed. Behind an outlet alone there is a battery,
-at the voltage of the precharge, that takes what is asked for; before a vehicle alone there is a station that does
+near the voltage of the precharge, that takes what is asked for; before a vehicle alone there is a station that does
 what it says.
 """
 

@@ -21,6 +21,7 @@ from hlc.trace.events import Event, Message
 PILOT_S: Final = 0.15
 """A station that sees the pilot leave state C has no voltage switched on after this time (two looks, and a margin)."""
 TOLERANCE: Final = 1.01
+DIGITS: Final = str.maketrans("", "", "0123456789")
 
 
 class Stage(IntEnum):
@@ -63,6 +64,8 @@ class Invariants:
         self.station = station
         self.vehicle = vehicle
         self.violations: list[str] = []
+        """Each kind once, when it was first seen."""
+        self._said: set[str] = set()
         self.stage = Stage.NOTHING
         self.told = True
         """Whether the station was told the vehicle's limits as they are; else its own alone bind it."""
@@ -182,5 +185,7 @@ class Invariants:
         return now - self._ended_at.setdefault(what, now)
 
     def _say(self, cable: SimulatedCable, text: str) -> None:
-        if len(self.violations) < 20:
+        kind = text.translate(DIGITS)
+        if kind not in self._said:
+            self._said.add(kind)
             self.violations.append(f"{cable.now:.3f} s, {cable.volts:.0f} V, {cable.amps:.1f} A: {text}")
