@@ -49,7 +49,11 @@ class StationServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._socket = listening_socket(interface, port)
         self.port = int(self._socket.getsockname()[1])
-        self._discovery = DiscoveryServer(interface, self.port, trace)
+        try:
+            self._discovery = DiscoveryServer(interface, self.port, trace)
+        except SetupError:
+            self._socket.close()
+            raise
 
     async def run(self) -> None:
         """Serve until cancelled."""
