@@ -53,14 +53,11 @@ class Totals:
     sdp_requests: int = 0
     sdp_responses: int = 0
     mme: Counter[str] = field(default_factory=Counter)
-    tcp: int = 0
     encrypted: int = 0
     """TLS connections."""
     unknown_links: Counter[int] = field(default_factory=Counter)
     first_at: float | None = None
     last_at: float = 0.0
-    first_mme_at: float | None = None
-    last_mme: str = ""
 
 
 class Decoder:
@@ -78,7 +75,6 @@ class Decoder:
         self._attempts: Attempts | None = None
         self._sessions = 0
         self._next_look = 0.0
-        self._number = 0
 
     def frame(self, captured: Captured) -> None:
         """The next frame."""
@@ -99,7 +95,6 @@ class Decoder:
         elif isinstance(parsed, HomePlug):
             name = f"0x{parsed.mmtype:04X}"
             totals.mme[name if len(totals.mme) < 1000 or name in totals.mme else "other"] += 1
-            totals.last_mme = name
         elif isinstance(parsed, Udp) and sdp.PORT in (parsed.source[1], parsed.destination[1]):
             self._udp(parsed, Where(at, captured.number))
 
@@ -150,7 +145,6 @@ class Decoder:
     # TCP
 
     def _tcp(self, tcp: Tcp, where: Where) -> None:
-        self.totals.tcp += 1
         key = frozenset((tcp.source, tcp.destination))
         conversation = self._connections.get(key)
         opening = tcp.flags & (Flags.SYN | Flags.ACK) == Flags.SYN

@@ -7,15 +7,18 @@ elements as they are. Colour, time and the message's name are the consumer's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import Enum
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from hlc.trace.events import Message
 
-MOST = 120
+DEEPEST: Final = 6
+"""Levels of a message that are looked into."""
+MOST: Final = 120
 """Characters of a line made from a message that no phrase fits."""
 
 
@@ -74,24 +77,27 @@ def document(message: Any) -> tuple[Any, Any]:
 def leaves(element: Any) -> dict[str, Any]:
     """Every simple value in `element` by element name; the first wins. Quantities count as simple, lists stay lists."""
     found: dict[str, Any] = {}
-    for name, value in _walk(element, 0):
-        found.setdefault(name, value)
+    _collect(element, found, 0)
     return found
 
 
-def _walk(element: Any, depth: int) -> Iterator[tuple[str, Any]]:
+def _collect(element: Any, found: dict[str, Any], depth: int) -> None:
     for name in getattr(element, "__struct_fields__", ()):
         value = getattr(element, name)
-        if value is None or name in ("Header", "Signature"):
+        if value is None or name in found or name in ("Header", "Signature"):
             continue
-        if isinstance(value, msgspec.Struct):
-            number = quantity(value, name)
-            if number is not None:
-                yield name, number
-            elif depth < 6:
-                yield from _walk(value, depth + 1)
-        else:
-            yield name, value
+        if not isinstance(value, msgspec.Struct):
+            found[name] = value
+        elif _is_quantity(type(value)):
+            found[name] = quantity(value, name)
+        elif depth < DEEPEST:
+            _collect(value, found, depth + 1)
+
+
+@cache
+def _is_quantity(kind: type) -> bool:
+    fields = getattr(kind, "__struct_fields__", ())
+    return "Value" in fields and ("Multiplier" in fields or "Exponent" in fields)
 
 
 def text(value: Any) -> str:
