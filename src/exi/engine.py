@@ -115,19 +115,19 @@ class Schema:
 
     def encode(self, message: Message) -> bytes:
         """The EXI document of a message. Raises `EncodeError` for what the schema forbids."""
-        return self._write(message, fragment=False)
+        if self._native is not None:
+            data: bytes | None = self._native.encode(message, False)
+            if data is not None:
+                return data
+        return Encoder(self.grammar).document(message)
 
     def encode_fragment(self, element: Message) -> bytes:
         """The EXI fragment of an element: the octets that are digested when it is signed."""
-        return self._write(element, fragment=True)
-
-    def _write(self, message: Message, *, fragment: bool) -> bytes:
         if self._native is not None:
-            data: bytes | None = self._native.encode(message, fragment)
+            data: bytes | None = self._native.encode(element, True)
             if data is not None:
                 return data
-        encoder = Encoder(self.grammar)
-        return encoder.fragment(message) if fragment else encoder.document(message)
+        return Encoder(self.grammar).fragment(element)
 
     def to_xml(self, message: Message) -> str:
         """The message as XML text, without white space; namespaces as in the schema.
