@@ -143,7 +143,7 @@ def test_a_supply_that_cannot_precharge() -> None:
     faults: list[Fault] = []
     pair = play(outlet=outlet, trace=lambda event: faults.append(event) if isinstance(event, Fault) else None)
     assert "V2G_SECC_PreCharge_Performance_Time: not done within 5 s" in [fault.text for fault in faults]
-    assert pair.vehicle.reason == "PreChargeRes: FAILED"
+    assert pair.vehicle.reason == "PreChargeRes: FAILED_EVSEPresentVoltageToLow"
     assert "PowerDeliveryReq" not in pair.messages
 
 

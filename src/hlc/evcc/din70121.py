@@ -380,11 +380,14 @@ class Conversation:
 
     def _target(self) -> SetPoint:
         """What to ask for: the battery's wish within the station's limits, no current where the end has come."""
-        wish = self.ev.target()
-        if self._ending():
-            return SetPoint(wish.volts, 0.0)
-        amps = min(wish.amps, self.supply.max_amps) if self.supply.max_amps > 0 else wish.amps
-        return SetPoint(wish.volts, max(0.0, amps))
+        wish, supply = self.ev.target(), self.supply
+        volts = min(wish.volts, supply.max_volts) if supply.max_volts > 0 else wish.volts
+        amps = 0.0 if self._ending() else max(0.0, wish.amps)
+        if supply.max_amps > 0:
+            amps = min(amps, supply.max_amps)
+        if supply.max_watts > 0:
+            amps = min(amps, supply.max_watts / self.ev.battery_volts())
+        return SetPoint(volts, amps)
 
     def _bulk_complete(self) -> bool:
         return self.ev.soc() >= self.ev.bulk_soc()

@@ -208,8 +208,6 @@ class Vehicle(Machine):
         self._answer = (request, response)
         self.conversation.answered(request, response)
         self._look()
-        if self._answer is not None and not self.closed:
-            self._choose()
 
     def _problem(self, session_id: bytes, response: Any) -> tuple[str, str | None] | None:
         """Why an answer ends the session, and the clause."""

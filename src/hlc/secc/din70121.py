@@ -71,7 +71,7 @@ from hlc import decisions
 from hlc.decisions import CableCheck, CableCheckState, value
 from hlc.flow import Refusal
 from hlc.ports import Authorization, BatteryLimits, Outlet, SetPoint, Trouble
-from hlc.rules import Kind
+from hlc.rules import Kind, Phase
 from hlc.rules.din70121 import CP_OSCILLATOR_RETAIN_S, CP_STATE_DETECTION_S, RULES
 from hlc.trace.events import Blame
 
@@ -312,6 +312,11 @@ class Conversation:
             request,
             SessionSetupReq | ServiceDiscoveryReq | ServicePaymentSelectionReq | ContractAuthenticationReq,
         )
+
+    def late_code(self, phase: Phase) -> str:
+        if phase.begins is PreChargeReq and self.outlet.volts() < self.wanted.volts:
+            return ResponseCode.FAILED_EVSEPresentVoltageToLow
+        return ResponseCode.FAILED
 
     def look(self) -> None:
         if self.check is not None:

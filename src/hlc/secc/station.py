@@ -28,6 +28,7 @@ STOP_PATIENCE: Final = "patience with a vehicle that was told to stop"
 STOP_PATIENCE_S: Final = 15.0
 """So long a vehicle may go on after it was told to stop: then the outlet is switched off. Not a time of the standards;
 longer than the 10 s of NotificationMaxDelay that stations of the field grant."""
+SILENT_S: Final = 5.0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +58,9 @@ class Conversation(Protocol):
 
     def can_tell(self, request: Any) -> bool:
         """Whether the answer to a request has room to say that the station wants to stop."""
+
+    def late_code(self, phase: Phase) -> str:
+        """The response code that says that the station did not keep the deadline of a phase."""
 
     def look(self) -> None:
         """Move on what is running between messages."""
@@ -99,6 +103,8 @@ class Station(Machine):
         off."""
         self.doomed: str | None = None
         """Why every further request but those that wind down is answered with FAILED."""
+        self._doomed_code = "FAILED"
+        self._asked_at = 0.0
         self._pilot_was_ready = False
         self.expected: frozenset[Kind] = frozenset()
         """The requests that may come next."""
@@ -215,11 +221,16 @@ class Station(Machine):
             self.fault(Blame.REMOTE, f"no request within {length:g} s")
             self.end(name)
         elif key == STOP_PATIENCE:
-            self.doom(Blame.REMOTE, f"the vehicle did not stop within {length:g} s of being told to")
+            reason = f"the vehicle did not stop within {length:g} s of being told to"
+            self.doom(Blame.REMOTE, reason)
+            if self.now - self._asked_at > SILENT_S:  # nobody is there to be told any more
+                self.end(reason)
         elif self.session_id is None:
             self.fault(Blame.REMOTE, f"no session was set up within {length:g} s")
             self.end(name)
         else:
+            if self.conversation is not None:
+                self._doomed_code = self.conversation.late_code(key)
             self.doom(Blame.SETUP, f"{name}: not done within {length:g} s")
 
     def closing(self) -> None:
@@ -237,9 +248,11 @@ class Station(Machine):
         if document is None:
             return
         self.timers.cancel(SEQUENCE)
+        self._asked_at = self.now
         if self.rules is None:
             self._look()
-            self._negotiate(payload_type, document)
+            if not self.closed:
+                self._negotiate(payload_type, document)
             return
         session_id, request = self.rules.unwrap(document)
         if request is None:
@@ -303,7 +316,7 @@ class Station(Machine):
         if first:
             self.session_id = self._new_session_id()
         if self.doomed is not None and not self.conversation.winding_down(request):
-            return self.conversation.refuse(request, "FAILED")  # why has been traced
+            return self.conversation.refuse(request, self._doomed_code)  # why has been traced
         if self.stopping is not None and not self.conversation.can_tell(request):
             raise Refusal("FAILED", self.stopping, blame=Blame.SETUP)
         return self._handlers[kind](request)

@@ -237,6 +237,10 @@ def test_no_more_is_asked_than_the_station_gives(host: Host, say: Any) -> None:
     answer = host.answers()[din.CurrentDemandReq]
     answer.EVSEMaximumCurrentLimit = say.amps(40)
     assert value(host.answer(answer).EVTargetCurrent) == 40
+    answer.EVSEMaximumPowerLimit = say.volts(1000)
+    assert value(host.answer(answer).EVTargetCurrent) == pytest.approx(2.8)  # 1 kW
+    answer.EVSEMaximumVoltageLimit = say.volts(380)
+    assert value(host.answer(answer).EVTargetVoltage) == 380
 
 
 def test_a_station_below_the_battery_is_left(host: Host, say: Any) -> None:

@@ -332,7 +332,7 @@ def test_a_precharge_that_does_not_match_is_failed_after_5_seconds(talk: Talk) -
     begun = talk.now
     while not talk.closes:
         response = talk.ask(precharge())
-    assert response.ResponseCode is ResponseCode.FAILED
+    assert response.ResponseCode is ResponseCode.FAILED_EVSEPresentVoltageToLow
     assert talk.timers() == ["V2G_SECC_PreCharge_Performance_Time"]
     assert 5.0 <= talk.now - begun <= 5.3
 
@@ -493,6 +493,14 @@ def test_a_vehicle_that_does_not_heed_a_stop_is_switched_off(talk: Talk) -> None
         response = talk.ask(demand())
     assert response.ResponseCode is ResponseCode.FAILED
     assert 15.0 <= talk.now - begun <= 15.3
+    assert talk.is_off
+
+
+def test_a_silent_vehicle_is_not_awaited_after_a_stop(talk: Talk) -> None:
+    talk.reach(din.CurrentDemandReq)
+    talk.station.stop(talk.now, "closing time")
+    talk.wait(15.1)
+    assert talk.closes
     assert talk.is_off
 
 
