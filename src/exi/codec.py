@@ -208,7 +208,7 @@ def check(simple: Simple, value: Any) -> None:
     elif kind is Kind.ENUM:
         if not any(value is member for member in simple.members):
             names = ", ".join(str(member.value) for member in simple.members)
-            raise Malformed(f"{value!r} is none of {names}")
+            raise Malformed(f"{value!r} is no {type(simple.members[0]).__name__}: {names}")
     elif kind in (Kind.STRING, Kind.BINARY):
         wanted, unit = (str, "characters") if kind is Kind.STRING else (bytes, "octets")
         if type(value) is not wanted:
