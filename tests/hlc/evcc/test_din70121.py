@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -13,10 +13,8 @@ from exi.messages.din70121 import EVSENotification as Notification
 from hlc.decisions import value
 from hlc.ports import ControlPilot
 
-if TYPE_CHECKING:
-    from conftest import Host
-else:
-    Host = Any
+Host = Any
+"""The `Host` of conftest.py, which no test can import."""
 
 
 def test_state_c_and_the_lock_come_with_the_cable_check(host: Host) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -11,10 +11,8 @@ from exi.messages.sap import ResponseCode as SapCode
 from hlc.rules.din70121 import RULES
 from hlc.trace.events import Blame, SessionEnded
 
-if TYPE_CHECKING:
-    from conftest import Host
-else:
-    Host = Any
+Host = Any
+"""The `Host` of conftest.py, which no test can import."""
 
 STATES = list(RULES.by_request)
 EXI = 0x8001

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -16,10 +16,8 @@ from hlc.rules.din70121 import RULES
 from hlc.sim.faults import REQUESTS
 from hlc.trace.events import Blame
 
-if TYPE_CHECKING:
-    from conftest import Talk
-else:
-    Talk = Any
+Talk = Any
+"""The `Talk` of conftest.py, which no test can import."""
 
 STATUS = din.DC_EVStatus(EVReady=True, EVErrorCode=din.DC_EVErrorCode.NO_ERROR, EVRESSSOC=50)
 ILL = din.DC_EVStatus(EVReady=True, EVErrorCode=din.DC_EVErrorCode.FAILED_EVRESSMalfunction, EVRESSSOC=50)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -18,10 +18,8 @@ from hlc.sim import SimulatedOutlet
 from hlc.sim.faults import REQUESTS
 from hlc.trace.events import Blame, Frame, Message, SessionEnded, Side, StateEntered
 
-if TYPE_CHECKING:
-    from conftest import Talk
-else:
-    Talk = Any
+Talk = Any
+"""The `Talk` of conftest.py, which no test can import."""
 
 STATES = list(RULES.by_request)
 
