@@ -57,6 +57,7 @@ ifneq ($(shell cat $(VENV)/.installed 2>/dev/null),$(CURDIR))
 endif
 
 $(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON): openhlc needs Python 3.11 or newer" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and \
 	    f"openhlc needs Python 3.11 or newer; this is {v[0]}.{v[1]}. Install one and say: make PYTHON=python3.12")'
 	@echo "Making a virtual environment in $(VENV)"

@@ -27,7 +27,7 @@ def imported_libraries(folder: str) -> set[str]:
                 found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found.add(node.module.split(".")[0])
-    return found - sys.stdlib_module_names - {"exi", "hlc", "slac", "conftest"}
+    return found - sys.stdlib_module_names - {"exi", "hlc", "slac"}
 
 
 def names(requirements: list[str]) -> set[str]:
