@@ -16,6 +16,7 @@ from exi.messages.din70121 import (
     CertificateUpdateRes,
     ChargeParameterDiscoveryReq,
     ChargeParameterDiscoveryRes,
+    ChargingProfile,
     ChargingStatusReq,
     ChargingStatusRes,
     ContractAuthenticationReq,
@@ -246,8 +247,7 @@ class Conversation:
             return PowerDeliveryRes(ResponseCode=OK, EVSEStatus=self._status(ended=True))
         if self.delivering:
             raise Refusal(ResponseCode.FAILED, "power is already delivered")
-        if error := self._unacceptable_profile(request):
-            raise Refusal(ResponseCode.FAILED_TariffSelectionInvalid, error, "V2G-DC-400")
+        self._judge_profile(request.ChargingProfile)
         if not self.station.live or not self.outlet.relays_closed() or not self.outlet.ready():  # [V2G-DC-401]
             raise Refusal(ResponseCode.FAILED_PowerDeliveryNotApplied, "the outlet is not ready")
         parameter = request.EVPowerDeliveryParameter
@@ -422,17 +422,19 @@ class Conversation:
             return None
         return f"the vehicle reports {status.EVErrorCode}"
 
-    def _unacceptable_profile(self, request: PowerDeliveryReq) -> str | None:
-        """Why a charging profile is refused. One above PMax is noted only: many cars send such [V2G-DC-399]."""
-        profile = request.ChargingProfile
+    def _judge_profile(self, profile: ChargingProfile | None) -> None:
+        """Refuse a profile of an unknown schedule; one above PMax is noted only, unless the station is strict."""
         if profile is None:
-            return None
+            return
         if profile.SAScheduleTupleID != SCHEDULE:
-            return f"schedule {profile.SAScheduleTupleID} was not offered"
+            text = f"schedule {profile.SAScheduleTupleID} was not offered"
+            raise Refusal(ResponseCode.FAILED_TariffSelectionInvalid, text, "V2G-DC-400")
         limit = decisions.int16(self.outlet.limits().max_watts)
         if any(entry.ChargingProfileEntryMaxPower > limit for entry in profile.ProfileEntry):
-            self.station.note(f"the charging profile exceeds the {limit} W offered")
-        return None
+            text = f"the charging profile exceeds the {limit} W offered"
+            if self.station.settings.strict:
+                raise Refusal(ResponseCode.FAILED_ChargingProfileInvalid, text, "V2G-DC-399")
+            self.station.note(text)
 
 
 def _processing(*, finished: bool) -> EVSEProcessing:

@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     EVSEID: bytes = b"ZZ00000"
     """At most 32 octets. Cars that check it at all want it not empty."""
     FreeService: bool = False
+    strict: bool = False
+    """Refuse a charging profile above the schedule. Many cars send such ones: they are only noted otherwise."""
 
 
 class Conversation(Protocol):

@@ -50,6 +50,7 @@ class Kind(Enum):
     REFUSED = "user not authorized"
     UNPLUGGED = "unplugged"
     PILOT = "the vehicle leaves state C"
+    NEVER_READY = "the vehicle never shows state C"
     VEHICLE_ERROR = "the vehicle reports an error"
     WELDED = "welded contactors"
     OPERATOR = "the operator stops"
@@ -262,6 +263,11 @@ def pilot(hit: Hit) -> Expected:
     return WELL if hit.delivery_ended else BAD
 
 
+def never_ready(hit: Hit) -> Expected:
+    hit.pair.ev.never_ready = True
+    return WELL if "CableCheckReq" in hit.pair.messages else BAD
+
+
 def vehicle_error(hit: Hit) -> Expected:
     hit.pair.ev.trouble = din.DC_EVErrorCode.FAILED_EVRESSMalfunction.value
     # In the charge loop the station hears of it, elsewhere it hears SessionStopReq.
@@ -333,6 +339,7 @@ WORLD: Final[Mapping[Kind, Callable[[Hit], Expected]]] = {
     Kind.REFUSED: refused,
     Kind.UNPLUGGED: unplugged,
     Kind.PILOT: pilot,
+    Kind.NEVER_READY: never_ready,
     Kind.VEHICLE_ERROR: vehicle_error,
     Kind.WELDED: welded,
     Kind.OPERATOR: operator,

@@ -69,6 +69,7 @@ class Invariants:
         self.stage = Stage.NOTHING
         self.told = True
         """Whether the station was told the vehicle's limits as they are; else its own alone bind it."""
+        self._was_ready = False
         self._not_ready_since: float | None = None
         self._ended_at: dict[str, float] = {}
         self._contactors = False
@@ -107,6 +108,7 @@ class Invariants:
             self._limits = Limits.of(vehicle, outlet)
         if not self.told:
             self._limits = Limits(*outlet.supply[:3], outlet.supply.max_volts)
+        self._was_ready |= vehicle.state.ready
         if outlet.relays and not outlet.cut and outlet.set_volts > 0:
             self._driven(cable, outlet.set_volts, ready=cable.plugged and vehicle.state.ready)
         else:
@@ -142,6 +144,8 @@ class Invariants:
             self._say(cable, f"{ordered:.0f} V ordered, {limit:.0f} V are allowed")
         if ready:
             self._not_ready_since = None
+        elif not self._was_ready:
+            self._say(cable, "a voltage is switched on before the vehicle has shown state C")
         elif self._not_ready_since is None:
             self._not_ready_since = cable.now
         elif cable.now - self._not_ready_since > PILOT_S:

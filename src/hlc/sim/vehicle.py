@@ -26,6 +26,8 @@ class SimulatedVehicle:
         self.trouble = "NO_ERROR"
         self.welded = False
         """The contactors do not open any more."""
+        self.never_ready = False
+        """State C is ordered in vain."""
         self.state = ControlPilot.B
         self.contactors = False
         self.locked = False
@@ -120,7 +122,7 @@ class SimulatedVehicle:
         self._unlocking = self.locked
 
     def show_ready(self, *, ready: bool) -> None:
-        self.state = ControlPilot.C if ready else ControlPilot.B
+        self.state = ControlPilot.C if ready and not self.never_ready else ControlPilot.B
 
     def close_contactors(self) -> None:
         if not self.contactors and self._closed_at is None:

@@ -13,6 +13,7 @@ from hlc.decisions import value
 from hlc.flow import failed
 from hlc.ports import ControlPilot, Trouble
 from hlc.rules.din70121 import RULES
+from hlc.secc import Settings
 from hlc.sim.faults import REQUESTS
 from hlc.trace.events import Blame
 
@@ -366,14 +367,18 @@ def test_the_schedule_must_have_been_offered(schedule: int, code: ResponseCode, 
     assert talk.ask(din.PowerDeliveryReq(ReadyToChargeState=True, ChargingProfile=profile)).ResponseCode is code
 
 
-def test_a_profile_above_the_schedule_is_noted_only(talk: Talk) -> None:
+@pytest.mark.parametrize(
+    ("strict", "code"), [(False, ResponseCode.OK), (True, ResponseCode.FAILED_ChargingProfileInvalid)]
+)
+def test_a_profile_above_the_schedule_is_noted_or_refused(strict: bool, code: ResponseCode, talk: Talk) -> None:
+    talk.station.settings = Settings(strict=strict)
     talk.outlet.supply = talk.outlet.supply._replace(max_watts=20_000.0)
     talk.reach(din.PowerDeliveryReq)
     entry = din.ProfileEntry(ChargingProfileEntryStart=0, ChargingProfileEntryMaxPower=30_000)
     profile = din.ChargingProfile(SAScheduleTupleID=1, ProfileEntry=[entry])
     response = talk.ask(din.PowerDeliveryReq(ReadyToChargeState=True, ChargingProfile=profile))
-    assert response.ResponseCode is ResponseCode.OK
-    assert "profile exceeds" in talk.notes()[-1]
+    assert response.ResponseCode is code
+    assert "profile exceeds" in (talk.faults()[-1].text if strict else talk.notes()[-1])
 
 
 def test_power_cannot_be_agreed_twice(talk: Talk) -> None:

@@ -60,6 +60,14 @@ def voltage_without_state_c() -> World:
     return pair
 
 
+def voltage_after_state_c() -> World:
+    pair = at(Stage.ISOLATION_PROVEN)
+    pair.outlet.output(400.0, 2.0)
+    pair.cable.advance(0.5)
+    pair.ev.show_ready(ready=False)
+    return pair
+
+
 def voltage_at_an_open_lock() -> World:
     pair = at(Stage.CABLE_CHECK, locked=False)
     pair.outlet.output(400.0, 2.0)
@@ -133,7 +141,8 @@ def vehicle_gone() -> World:
         (voltage_too_early, "before the cable check"),
         (voltage_too_late, "after power delivery has ended"),
         (voltage_too_high, "480 V ordered, 420 V are allowed"),
-        (voltage_without_state_c, "does not show state C"),
+        (voltage_without_state_c, "before the vehicle has shown state C"),
+        (voltage_after_state_c, "does not show state C"),
         (voltage_at_an_open_lock, "not locked"),
         (current_before_power, "before power delivery was agreed"),
         (current_after_power, "a current flows after power delivery"),
