@@ -5,6 +5,7 @@ the vehicle's when there are two:
 
 - The session before has ended and only waits for the vehicle to close: the new one is served.
 - The same vehicle (its link-local address) comes again: it has lost the old connection, which is dropped.
+- Nothing has been said on the old one yet: it makes way, so that nobody holds the outlet by silence.
 - Another vehicle: it is refused, with a note in the trace. One outlet serves one vehicle.
 
 A new session begins when the old one has left the outlet safe; until then the vehicle's first message waits.
@@ -73,12 +74,14 @@ class StationServer:
         old, peer = self._current, peer_address(transport)
         if old is not None and not old.machine.closed:
             # On loopback everybody has the same address: it does not tell who comes.
-            if old.peer != peer or self.interface.loopback:
+            same = old.peer == peer and not self.interface.loopback
+            if old.spoke and not same:
                 self._note(f"refused a connection from {peer}: the outlet serves {old.peer}")
                 transport.close()
                 return
-            self._note(f"{peer} opened a new connection: its old one is dropped")
-            old.drop("the vehicle opened a new connection")
+            why = "the vehicle opened a new connection" if same else "it was silent, and another vehicle came"
+            self._note(f"dropped the connection of {old.peer}: {why}")
+            old.drop(why)
         connection = Connection(self._make_machine(), self._trace, linger_s=LINGER_S)
         connection.peer = peer
         self._current = connection

@@ -85,9 +85,10 @@ async def handshake(sock: socket.socket) -> bool:
 def test_another_vehicle_is_refused_while_one_is_served(loopback: str, play: Play) -> None:
     async def test() -> None:
         async with serving(await find(loopback)) as made:
-            with await made.connect() as first, await made.connect() as second:
+            with await made.connect() as first:
                 assert await handshake(first)
-                assert await asyncio.get_running_loop().sock_recv(second, 100) == b""
+                with await made.connect() as second:
+                    assert await asyncio.get_running_loop().sock_recv(second, 100) == b""
                 assert made.notes == ["refused a connection from ::1: the outlet serves ::1"]
                 assert len(made.machines) == 1
 
@@ -102,9 +103,21 @@ def test_the_same_vehicle_replaces_its_old_connection(loopback: str, play: Play)
             made.server.interface = Interface("eth1", interface.index, IPv6Address("fe80::1"))
             with await made.connect() as first, await made.connect() as second:
                 await handshake(second)
-                assert made.notes[0] == "::1 opened a new connection: its old one is dropped"
+                assert made.notes[0] == "dropped the connection of ::1: the vehicle opened a new connection"
                 assert [machine.closed for machine in made.machines] == [True, False]
                 assert await asyncio.get_running_loop().sock_recv(first, 100) == b""
+
+    play(test())
+
+
+def test_silent_connections_do_not_hold_the_outlet(loopback: str, play: Play) -> None:
+    async def test() -> None:
+        async with serving(await find(loopback)) as made:
+            silent = [await made.connect() for _ in range(20)]
+            with await made.connect() as vehicle:
+                assert await asyncio.wait_for(handshake(vehicle), 1.0)
+            for sock in silent:
+                sock.close()
 
     play(test())
 
