@@ -14,7 +14,8 @@ from typing import Any, Final, Literal, NamedTuple
 from exi.codec import Decoder, Encoder
 from exi.declare import Message, SchemaSet
 from exi.errors import DecodeError, EncodeError
-from exi.grammar import Grammar, compile_schema, pack
+from exi.grammar import Grammar, compile_schema
+from exi.pack import pack
 
 EngineName = Literal["native", "python"]
 

@@ -313,7 +313,7 @@ static PyMethodDef grammar_methods[] = {
 };
 
 static PyType_Slot grammar_slots[] = {
-    {Py_tp_doc, "Grammar(words, objects): a grammar as exi.grammar.pack lays it out"},
+    {Py_tp_doc, "Grammar(words, objects): a grammar as exi.pack lays it out"},
     {Py_tp_new, grammar_new},
     {Py_tp_dealloc, grammar_dealloc},
     {Py_tp_methods, grammar_methods},

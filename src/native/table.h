@@ -1,4 +1,4 @@
-/* The packed grammar: what exi.grammar.pack lays out and this engine walks.
+/* The packed grammar: what exi.pack lays out and this engine walks.
  *
  * Five counts, then five sections, all of little-endian 32-bit words. ABSENT stands for "none".
  *

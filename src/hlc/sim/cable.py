@@ -7,6 +7,7 @@ what it says.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from hlc.ports import ControlPilot
@@ -42,8 +43,8 @@ class SimulatedCable:
         self.volts = 0.0
         self.amps = 0.0
         self.plugged = True
-        self.observer: object | None = None
-        """Something with `step(cable)`, called after every step."""
+        self.observer: Callable[[SimulatedCable], None] | None = None
+        """Called after every step."""
         self._started = False
         self._assumed_volts: float | None = None
         self._reported: tuple[float, float | None] | None = None
@@ -87,7 +88,7 @@ class SimulatedCable:
             self.now += dt
             self._step(dt)
             if self.observer is not None:
-                self.observer.step(self)  # type: ignore[attr-defined]
+                self.observer(self)
         self.now = now
 
     def _step(self, dt: float) -> None:

@@ -96,7 +96,7 @@ class Pair:
         )
         self.machines: dict[Side, Machine] = {Side.SECC: self.station, Side.EVCC: self.vehicle}
         self.invariants = Invariants(self.station, self.vehicle)
-        self.cable.observer = self.invariants
+        self.cable.observer = self.invariants.step
         self._queue: list[tuple[float, int, Delivery | Side | Callable[[], None]]] = []
         self._arrived = {Side.SECC: 0.0, Side.EVCC: 0.0}
         self._sent = 0
