@@ -74,7 +74,10 @@ FACETS = [
     (din.SessionSetupReq(EVCCID="00"), "SessionSetupReq.EVCCID: '00' is not bytes"),
     (din.ServiceDiscoveryReq(ServiceScope="x" * 33), "ServiceDiscoveryReq.ServiceScope: 33 characters, more than 32"),
     (din.ServiceDiscoveryReq(ServiceScope="\ud800"), "ServiceDiscoveryReq.ServiceScope: half of a surrogate pair"),
-    (din.ServiceDiscoveryReq(ServiceCategory="Internet"), "ServiceDiscoveryReq.ServiceCategory: 'Internet' is no ServiceCategory: EVCharging"),
+    (
+        din.ServiceDiscoveryReq(ServiceCategory="Internet"),
+        "ServiceDiscoveryReq.ServiceCategory: 'Internet' is no ServiceCategory: EVCharging",
+    ),
     (din.SessionStopRes(ResponseCode="OK"), "SessionStopRes.ResponseCode: 'OK' is no ResponseCode: OK, OK_NewSession"),
     (selected([]), "ServicePaymentSelectionReq.SelectedServiceList: SelectedService has fewer than 1 items"),
     (selected([None]), "ServicePaymentSelectionReq.SelectedServiceList: SelectedService holds NoneType; it may hold"),

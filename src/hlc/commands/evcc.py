@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hlc.commands import options as shared
 from hlc.commands.output import Output, output, say
-from hlc.evcc import Vehicle
+from hlc.evcc import Settings, Vehicle
 from hlc.runtime.connection import Connection
 from hlc.runtime.discovery import Found, discover
 from hlc.runtime.errors import SetupError, WrongUsage
@@ -82,6 +82,8 @@ class Charge:
         self._asked = False
         battery = Battery(soc=options.soc)
         self._ev = SimulatedVehicle(battery, target_soc=options.target_soc)
+        mac = interface.mac() if interface is not None else None
+        self._settings = Settings(EVCCID=mac) if mac is not None else Settings()
 
     def ask(self) -> None:
         """The driver wants an end."""
@@ -117,7 +119,8 @@ class Charge:
         """One session; whether it ended well."""
         self._out.session_begins()
         found = await self._find()
-        machine = Vehicle(self._ev, protocols=shared.protocols(self._options), trace=self._out.trace)
+        protocols = shared.protocols(self._options)
+        machine = Vehicle(self._ev, protocols=protocols, settings=self._settings, trace=self._out.trace)
         connection = self._connection = await connect(found, machine, self._out.trace)
         limit = None
         if self._options.max_time is not None:

@@ -43,6 +43,15 @@ class Interface:
         """The scope id of this interface's addresses."""
         return 0 if self.loopback else self.index
 
+    def mac(self) -> bytes | None:
+        """Its hardware address, 6 octets; None for loopback and for interfaces that have none."""
+        path = Path("/sys/class/net") / self.name / "address"
+        try:
+            octets = bytes.fromhex(path.read_text().strip().replace(":", ""))
+        except (OSError, ValueError):
+            return None
+        return octets if len(octets) == 6 and any(octets) else None
+
 
 def names() -> list[str]:
     """The interfaces of this machine."""

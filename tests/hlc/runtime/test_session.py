@@ -107,6 +107,16 @@ def test_both_ends_tell_the_same_messages(sessions: dict[str, Command]) -> None:
     assert evcc.end["reason"] == "charging complete"
 
 
+def test_the_vehicle_is_known_by_the_address_of_its_modem(sessions: dict[str, Command]) -> None:
+    def evccid(name: str) -> str:
+        request = next(event for event in sessions[name].events if event.get("name") == "SessionSetupReq")
+        return str(request["message"]["Body"]["SessionSetupReq"]["EVCCID"])
+
+    assert len(evccid("plc.secc")) == 12
+    assert evccid("lo.secc") == "020000000001"  # loopback has no hardware address
+    assert evccid("plc.secc") != evccid("lo.secc")
+
+
 def test_ctrl_c_at_the_station_stops_the_charge_in_order(sessions: dict[str, Command]) -> None:
     secc = sessions["lo.secc"]
     assert secc.end["reason"] == "stopped by the operator"
