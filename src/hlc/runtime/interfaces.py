@@ -7,6 +7,7 @@ serves, so that vehicle and station can be tried on one machine.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
 from dataclasses import dataclass
 from ipaddress import IPv6Address
@@ -23,6 +24,8 @@ PATIENCE_S: Final = 3.0
 """How long an interface that has just come up may take to get its address."""
 
 LOOPBACK: Final = IPv6Address("::1")
+SIOCGIFHWADDR: Final = 0x8927
+"""Asks Linux for the hardware address of an interface (netdevice(7))."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,13 @@ class Interface:
 
     def mac(self) -> bytes | None:
         """Its hardware address, 6 octets; None for loopback and for interfaces that have none."""
-        path = Path("/sys/class/net") / self.name / "address"
+        request = self.name.encode().ljust(40, b"\0")  # struct ifreq; /sys would show another network namespace's
         try:
-            octets = bytes.fromhex(path.read_text().strip().replace(":", ""))
-        except (OSError, ValueError):
+            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+                octets = bytes(fcntl.ioctl(sock, SIOCGIFHWADDR, request)[18:24])
+        except OSError:
             return None
-        return octets if len(octets) == 6 and any(octets) else None
+        return octets if any(octets) else None
 
 
 def names() -> list[str]:
