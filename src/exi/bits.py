@@ -7,6 +7,10 @@ from typing import Final
 LONGEST: Final = 10
 """Octets of an unsigned integer of 64 bits; longer ones are read only where the schema sets no bound."""
 
+BIG: Final = 585
+"""Octets of the longest of those, which has 4,095 bits: certificates have serial numbers of 160 at most."""
+BIG_BITS: Final = 7 * BIG
+
 
 class Malformed(ValueError):  # noqa: N818 - it says what the input is
     """Why the input cannot be read here. The engine adds the path and the bit."""
@@ -50,10 +54,12 @@ class BitReader:
         return value
 
     def unbounded(self) -> int:
-        """An unsigned integer of any length; bounded by what is left of the input."""
+        """An unsigned integer of at most 4,095 bits."""
         groups = bytearray()
         octet = 0x80
         while octet >= 0x80:
+            if len(groups) == BIG:
+                raise Malformed(f"the number is longer than {BIG_BITS} bits")
             octet = self.bits(8)
             groups.append(octet & 0x7F)
         # Joined in one pass: shifting them in one by one would take quadratic time.

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from exi.bits import BitReader, BitWriter, Malformed
+from exi.bits import BIG_BITS, BitReader, BitWriter, Malformed
 from exi.declare import Message
 from exi.errors import DecodeError, EncodeError
 from exi.grammar import Event, Field, Grammar, Kind, Production, Simple, State, TypeGrammar
@@ -222,6 +222,8 @@ def check(simple: Simple, value: Any) -> None:
     else:
         if type(value) is not int:
             raise Malformed(f"{value!r} is no whole number")
+        if simple.maximum is None and (value if value >= 0 else ~value).bit_length() > BIG_BITS:
+            raise Malformed(f"the number is longer than {BIG_BITS} bits")
         if simple.maximum is not None and value > simple.maximum:
             raise Malformed(f"{value} is above {simple.maximum}")
         if simple.minimum is not None and value < simple.minimum:

@@ -197,6 +197,6 @@ def parse(simple: Simple, text: str) -> Any:
             return bytes.fromhex(text) if simple.hexadecimal else base64.b64decode("".join(text.split()), validate=True)
         except (ValueError, binascii.Error) as error:
             raise Malformed(f"{'hexadecimal' if simple.hexadecimal else 'Base64'}: {error}") from None
-    if not re.fullmatch("[+-]?[0-9]{1,4000}", text):
+    if not re.fullmatch("[+-]?[0-9]{1,1500}", text):
         raise Malformed(f"{text[:40]!r} is no whole number")
     return int(text)

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { BIG = 585 }; /* octets of the longest number that is read or written: 4,095 bits */
+
 typedef struct {
     const uint8_t *data;
     size_t bit, size; /* both in bits */

@@ -33,18 +33,13 @@ static PyObject *read_big(Decoder *d)
     Reader ahead = d->r;
     uint32_t octet;
     size_t count = 0, length;
-    uint8_t *number;
-    PyObject *value;
+    uint8_t number[BIG] = {0}; /* little-endian */
 
     do {
-        if (!read_bits(&ahead, 8, &octet))
+        if (count++ == BIG || !read_bits(&ahead, 8, &octet))
             return NULL;
-        count++;
     } while (octet >= 0x80);
     length = (count * 7 + 7) / 8;
-    number = PyMem_Calloc(length, 1); /* little-endian; as long as the input that it came from */
-    if (!number)
-        return PyErr_NoMemory();
     for (size_t i = 0; i < count; i++) {
         read_bits(&d->r, 8, &octet);
         uint32_t group = (octet & 0x7F) << (i * 7 & 7);
@@ -52,10 +47,8 @@ static PyObject *read_big(Decoder *d)
         if (group > 0xFF)
             number[(i * 7 >> 3) + 1] |= (uint8_t)(group >> 8);
     }
-    value = PyObject_CallMethod((PyObject *)&PyLong_Type, "from_bytes", "y#s", (char *)number, (Py_ssize_t)length,
-                                "little");
-    PyMem_Free(number);
-    return value;
+    return PyObject_CallMethod((PyObject *)&PyLong_Type, "from_bytes", "y#s", (char *)number, (Py_ssize_t)length,
+                               "little");
 }
 
 static PyObject *read_whole_unsigned(Decoder *d, const Simple *s)

@@ -35,7 +35,7 @@ static bool write_big(Encoder *e, PyObject *value)
     bool good = false;
 
     Py_XDECREF(length);
-    if (bits == (size_t)-1)
+    if (bits > BIG * 7) /* an error of PyLong_AsSize_t too */
         return false;
     octets = PyObject_CallMethod(value, "to_bytes", "ns", (Py_ssize_t)(bits / 8 + 2), "little");
     if (octets) {

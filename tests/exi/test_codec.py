@@ -207,7 +207,20 @@ def test_lengths_are_bounded_by_the_input_before_memory_is_taken(engine: EngineN
 
 
 def test_numbers_without_bounds_keep_every_digit(write: Callable[[str, Message], bytes], engine: EngineName) -> None:
-    for number in (0, 1, -1, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 2**64, 10**60, -(10**60), 2**7000 - 1):
+    for number in (
+        0,
+        1,
+        -1,
+        2**63 - 1,
+        2**63,
+        -(2**63),
+        -(2**63) - 1,
+        2**64,
+        10**60,
+        -(10**60),
+        2**4095 - 1,
+        -(2**4095),
+    ):
         method = xmldsig.SignatureMethod(Algorithm="a", content=[xmldsig.HMACOutputLength(value=number)])
         message = xmldsig.Signature(
             SignedInfo=xmldsig.SignedInfo(
@@ -222,6 +235,10 @@ def test_numbers_without_bounds_keep_every_digit(write: Callable[[str, Message],
             SignatureValue=xmldsig.SignatureValue(value=b""),
         )
         assert exi.schema("xmldsig", engine).decode(write("xmldsig", message)) == message
+    for number in (2**4095, -(2**4095) - 1):
+        method.content[0].value = number
+        with pytest.raises(exi.EncodeError, match="the number is longer than 4095 bits"):
+            exi.schema("xmldsig", engine).encode(message)
 
 
 def test_mixed_content_keeps_its_order(write: Callable[[str, Message], bytes], engine: EngineName) -> None:

@@ -101,7 +101,11 @@ def decode(
     if form != "json" and len(found) > 1:
         complain(f"{len(found)} readings; choose one by --schema {' or '.join(reading.schema for reading in found)}")
     for entry in found:
-        _show(entry.schema, entry.name, entry.message, form, out)
+        try:
+            _show(entry.schema, entry.name, entry.message, form, out)
+        except exi.EncodeError as error:
+            complain(f"{entry.name} cannot be written as XML: {error}")
+            return 1
         if entry.surplus:
             complain(f"{entry.surplus} surplus octets after the message were ignored")
         if entry.lenient:

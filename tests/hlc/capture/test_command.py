@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+import exi
+from exi.messages import din70121
 from hlc.cli import main
 
 Charge = tuple[bytes, list[str]]
@@ -116,6 +118,19 @@ def test_a_payload_in_its_frame(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "01fe9001 00000014 fe800000000000000200000000020001 c350 10 00")
     assert "51 SECCDiscoveryRes" in out
     assert "port: 50000" in out
+
+
+def test_text_that_neither_terminal_nor_xml_can_take(capsys: pytest.CaptureFixture[str]) -> None:
+    request = din70121.ServiceDiscoveryReq(ServiceScope="\x1b[31m")
+    header = din70121.MessageHeader(SessionID=b"\1")
+    message = din70121.V2G_Message(Header=header, Body=din70121.Body(BodyElement=request))
+    payload = exi.schema("din70121").encode(message).hex()
+    code, out, _ = run(capsys, payload)
+    assert code == 0
+    assert "\x1b" not in out
+    code, out, err = run(capsys, payload, "--xml")
+    assert (code, out) == (1, "")
+    assert "ServiceScope: XML cannot carry U+001B" in err
 
 
 @pytest.mark.parametrize(
