@@ -35,7 +35,7 @@ Ctrl-C stops the charge as a driver would; a second Ctrl-C leaves."""
 
 TALK_SPEED: Final = 2.0
 """Without --speed: how much faster than life the talk before and after the charge is shown."""
-CHARGE_SPEED: Final = 110.0
+CHARGE_SPEED: Final = 80.0
 """Without --speed: how much faster than life the charge loop is shown."""
 
 
@@ -96,8 +96,8 @@ def run(options: Any) -> int:
 
 
 def world(protocol: str) -> Pair:
-    """The car and the station of the demo: a charge of about 20 minutes."""
-    battery = Battery(soc=25.0, capacity_wh=50_000.0, max_amps=280.0, max_watts=105_000.0)
+    """The car and the station of the demo: a charge of about a quarter of an hour."""
+    battery = Battery(soc=25.0, capacity_wh=35_000.0, max_amps=280.0, max_watts=105_000.0)
     outlet = SimulatedOutlet(kilowatts=150.0, max_volts=500.0, max_amps=400.0)
     return Pair(SimulatedVehicle(battery, target_soc=90.0), outlet, protocol=protocol)
 
