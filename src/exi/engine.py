@@ -42,7 +42,8 @@ def _choose() -> EngineName:
     return "native"
 
 
-engine: Final[EngineName] = _choose()
+_CHOSEN: Final[EngineName] = _choose()
+engine: Final = _CHOSEN
 """The engine in use."""
 
 
@@ -158,7 +159,7 @@ def schema(name: str, engine: EngineName | None = None) -> Schema:
     """The schema of a name; `engine` overrides the engine in use. Raises `KeyError` for a schema that is not built."""
     if name not in SCHEMAS:
         raise KeyError(f"no schema {name!r}; there are {', '.join(SCHEMAS)}")
-    key = (name, engine or globals()["engine"])
+    key = (name, engine or _CHOSEN)
     if key not in _made:
         _made[key] = Schema(importlib.import_module(SCHEMAS[name]).SCHEMA, key[1])
     return _made[key]

@@ -217,9 +217,10 @@ static PyObject *fitting_item(const Grammar *g, const Production *p, PyObject *m
 static bool write_message(Encoder *e, const Type *t, PyObject *message, unsigned depth)
 {
     const Grammar *g = e->g;
-    uint32_t at = t->first_state, done[MAX_FIELDS] = {0};
+    uint32_t at = t->first_state, done[MAX_FIELDS];
     size_t left;
 
+    memset(done, 0, t->fields * sizeof *done);
     if (depth > MAX_DEPTH || !count_items(g, t, message, &left))
         return false;
     for (;;) {
@@ -257,16 +258,17 @@ static bool write_message(Encoder *e, const Type *t, PyObject *message, unsigned
 
 bool encode_root(const Grammar *g, PyObject *message, bool fragment, PyObject **data)
 {
-    Encoder e = {.g = g};
+    Encoder e; /* its buffer is not worth clearing */
     const State *root = &g->states[fragment ? FRAGMENT_STATE : DOCUMENT_STATE];
     bool good = false;
 
+    e.g = g;
     writer_start(&e.w);
     for (uint32_t code = 0; code < root->count; code++) {
         const Production *p = &g->productions[root->first + code];
-        if (!p->type || p->type->cls != Py_TYPE(message))
+        if (p->event != ELEMENT || p->type->cls != Py_TYPE(message))
             continue;
-        good = p->event != REFUSED && write_bits(&e.w, 0x80, 8) && write_bits(&e.w, code, root->bits) &&
+        good = write_bits(&e.w, 0x80, 8) && write_bits(&e.w, code, root->bits) &&
                write_message(&e, p->type, message, 1) &&
                (!fragment || write_bits(&e.w, root->count + 1, root->bits));
         break;
