@@ -135,7 +135,7 @@ class Machine:
         self._open: list[Phase] = []
         self._look_at: float | None = None
         self._settled_by = 0.0
-        self._energy_at_start = 0.0
+        self._energy_at_start: float | None = None
 
     # The face
 
@@ -313,7 +313,8 @@ class Machine:
         self.finished = True
         self._look_at = None
         self.timers.clear()
-        energy = self.energy_wh() - self._energy_at_start
+        began = self._energy_at_start
+        energy = 0.0 if began is None else self.energy_wh() - began
         ended = SessionEnded(at=self.now, side=self.side, good=self.good, reason=self.reason, energy_wh=energy)
         self.trace(ended)
 

@@ -17,6 +17,7 @@ import exi
 from hlc.capture import reading, single
 from hlc.capture.files import Capture, CaptureError
 from hlc.capture.report import JsonLines, JsonSummary, Lines, Report, XmlLines
+from hlc.trace.console import colours_wanted
 from hlc.trace.describe import clean
 
 EPILOG: Final = """examples:
@@ -147,8 +148,7 @@ def _report(args: argparse.Namespace) -> Report:
         return XmlLines(out)
     if args.json:
         return JsonSummary(out) if args.summary else JsonLines(out)
-    wanted = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Lines(out, colour=wanted, summary=args.summary)
+    return Lines(out, colour=colours_wanted(sys.stdout), summary=args.summary)
 
 
 def _capture(capture: Capture, stream: Any, args: argparse.Namespace) -> int:

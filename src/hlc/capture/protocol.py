@@ -5,14 +5,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
 from hlc import sap
 from hlc.rules import Rule, Rules
 from hlc.trace.describe import document
-
-PRECHARGE_MATCH_VOLTS: Final = 20.0
-"""A vehicle closes its contactors when the voltage at its inlet differs by less than this from its battery's."""
 
 
 @cache

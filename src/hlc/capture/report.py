@@ -14,12 +14,12 @@ import msgspec
 import exi
 from hlc.capture.conversation import title
 from hlc.capture.decoder import Totals
-from hlc.capture.plain import plain
 from hlc.capture.seen import Seen, Unread
 from hlc.capture.session import Session
 from hlc.capture.verdict import Verdict
 from hlc.trace.describe import alarm, clean, describe, headline, text
 from hlc.trace.events import Message, Note, Side, StateEntered
+from hlc.trace.plain import plain
 
 Print = Callable[[str], None]
 

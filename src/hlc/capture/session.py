@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from hlc import rules
 from hlc.capture import protocol
+from hlc.decisions import matched
 from hlc.trace.describe import GRAVE, document, leaves
 from hlc.trace.events import Message, Side
 
@@ -322,7 +323,7 @@ class Session:
                 or far < abs(state.nearest_volts - state.nearest_target)
             ):
                 state.nearest_volts, state.nearest_target, state.nearest = volts, target, where
-            if far < protocol.PRECHARGE_MATCH_VOLTS and state.matched is None:
+            if matched(volts, target) and state.matched is None:
                 state.matched = where
         elif name == "CurrentDemandRes" and target > 0:
             worst = state.overshoot

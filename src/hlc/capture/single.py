@@ -11,7 +11,7 @@ import msgspec
 import exi
 from hlc import ids, sdp, v2gtp
 from hlc.capture import reading
-from hlc.capture.plain import plain, tree
+from hlc.trace.plain import plain, tree
 
 SEPARATORS: Final = re.compile(r"0[xX]|\\x|[\s:,;_-]")
 """What may stand between the digits."""

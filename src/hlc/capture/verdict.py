@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from hlc.capture import protocol
 from hlc.capture.explain import RESPONSE, STATUS, VEHICLE
 from hlc.capture.session import Alarm, Closing, Session, Where
+from hlc.decisions import MATCH_VOLTS
 from hlc.trace.describe import text as shown
 from hlc.trace.events import Blame, Event, Fault, Note, Side
 
@@ -160,7 +161,7 @@ def precharge(session: Session, last_at: float) -> Iterator[Finding]:
         first = state.matched.at - phase.first.at
         text = (
             f"the vehicle stopped in precharge instead of asking for power: {length}; the station reported a voltage "
-            f"within {protocol.PRECHARGE_MATCH_VOLTS:g} V of the target of {target:.1f} V from {first:.1f} s on, so "
+            f"within {MATCH_VOLTS:g} V of the target of {target:.1f} V from {first:.1f} s on, so "
             f"the vehicle either measured another voltage at its inlet or found something else wrong"
         )
         yield Finding(phase.last, Side.EVCC, text)

@@ -75,12 +75,9 @@ class DiscoveryServer:
         response = sdp.answer(request, address=address, port=port)
         if response is not None:
             await self._stream.send(response.frame(), peer)
-        self._report(Side.EVCC, request)
+        report(self._trace, Side.EVCC, request)
         if response is not None:
-            self._report(Side.SECC, response)
-
-    def _report(self, side: Side, message: SdpMessage) -> None:
-        report(self._trace, side, message)
+            report(self._trace, Side.SECC, response)
 
     def _note(self, text: str) -> None:
         now = asyncio.get_running_loop().time()
@@ -90,7 +87,10 @@ class DiscoveryServer:
 
 
 async def discover(interface: Interface, trace: Trace, security: Security = Security.NONE) -> Found | None:
-    """Ask for a station until one answers; None after 50 requests without an answer."""
+    """Ask for a station until one answers; None after 50 requests without an answer.
+
+    Raises `SetupError` where one answers that does not speak with the security asked for.
+    """
     destination = (str(sdp.ALL_NODES), sdp.PORT, 0, interface.index)
     if interface.loopback:
         destination = (str(interface.address), sdp.PORT, 0, 0)
@@ -104,7 +104,7 @@ async def discover(interface: Interface, trace: Trace, security: Security = Secu
                 async with asyncio.timeout(sdp.REQUEST_INTERVAL_S):
                     try:
                         await stream.send(request.frame(), destination)
-                        return await _answer(stream, interface, trace)
+                        return await _answer(stream, interface, trace, security)
                     except OSError as error:
                         if str(error) != trouble:
                             trouble = str(error)
@@ -115,14 +115,19 @@ async def discover(interface: Interface, trace: Trace, security: Security = Secu
     return None
 
 
-async def _answer(stream: Any, interface: Interface, trace: Trace) -> Found:
-    """The first valid answer that arrives; whatever else arrives is ignored."""
+async def _answer(stream: Any, interface: Interface, trace: Trace, security: Security) -> Found:
+    """The first valid answer that arrives; whatever else arrives is ignored. Raises `SetupError`."""
     while True:
         datagram, _ = await stream.recv()
         with suppress(V2gtpError, SdpError):
             response = sdp.parse(*unframe(datagram))
             if isinstance(response, SdpResponse) and response.transport is sdp.Transport.TCP:
                 report(trace, Side.SECC, response)
+                if response.security is not security:
+                    raise SetupError(
+                        f"the station at {response.address} offers {response.security.name} where {security.name} was "
+                        "asked for: it does not serve this vehicle"
+                    )
                 # The answer carries no scope: the interface's own is the one by which the station is reached.
                 scope = interface.scope if response.address.is_link_local else 0
                 return Found(str(response.address), response.port, scope)

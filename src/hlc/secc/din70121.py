@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from exi.messages.din70121 import (
@@ -106,22 +107,15 @@ ISOLATION: Final = {
 }
 
 
-def volts(number: float) -> PhysicalValue:
-    """A voltage."""
+def physical(number: float, unit: UnitSymbol) -> PhysicalValue:
+    """A quantity."""
     multiplier, mantissa = decisions.scaled(number)
-    return PhysicalValue(Multiplier=multiplier, Unit=UnitSymbol.V, Value=mantissa)
+    return PhysicalValue(Multiplier=multiplier, Unit=unit, Value=mantissa)
 
 
-def amps(number: float) -> PhysicalValue:
-    """A current."""
-    multiplier, mantissa = decisions.scaled(number)
-    return PhysicalValue(Multiplier=multiplier, Unit=UnitSymbol.A, Value=mantissa)
-
-
-def watts(number: float) -> PhysicalValue:
-    """A power."""
-    multiplier, mantissa = decisions.scaled(number)
-    return PhysicalValue(Multiplier=multiplier, Unit=UnitSymbol.W, Value=mantissa)
+volts = partial(physical, unit=UnitSymbol.V)
+amps = partial(physical, unit=UnitSymbol.A)
+watts = partial(physical, unit=UnitSymbol.W)
 
 
 class Conversation:

@@ -71,6 +71,23 @@ def test_vehicle_finds_station_on_loopback(loopback: str, play: Play) -> None:
     play(test())
 
 
+def test_a_station_that_wants_tls_is_named(loopback: str, play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tls(request: sdp.SdpRequest, *, address: IPv6Address, port: int) -> sdp.SdpResponse:
+        return sdp.SdpResponse(address=address, port=port, security=sdp.Security.TLS)
+
+    monkeypatch.setattr(sdp, "answer", tls)
+
+    async def test() -> None:
+        interface = await find(loopback)
+        serving = asyncio.create_task(DiscoveryServer(interface, 51234, lambda event: None).run())
+        with pytest.raises(SetupError, match="the station at ::1 offers TLS where NONE was asked for"):
+            await discover(interface, lambda event: None)
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    play(test())
+
+
 def test_vehicle_gives_up_after_50_requests(loopback: str, play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sdp, "REQUEST_INTERVAL_S", 0.001)
     monkeypatch.setattr(sdp, "PORT", 1)  # nobody is there

@@ -232,3 +232,15 @@ def test_time_never_goes_back() -> None:
     station.start(50.0)
     station.expire(40.0)
     assert station.now == 50.0
+
+
+def test_a_session_that_never_began_delivered_nothing() -> None:
+    events: list[Any] = []
+    outlet = SimulatedOutlet()
+    outlet.deliver(5000.0)  # to the vehicle before
+    station = Station(outlet, random=bytes, trace=events.append)
+    station.lost(1.0, "the vehicle opened a new connection")
+    while not station.finished:
+        station.expire(station.next_deadline() or 0.0)
+    [ended] = [event for event in events if isinstance(event, SessionEnded)]
+    assert ended.energy_wh == 0.0

@@ -8,10 +8,12 @@ from ipaddress import IPv6Address
 from typing import Any
 
 from exi.messages import din70121 as din
+from exi.messages import xmldsig
 from hlc.ids import ChargePointState
 from hlc.sdp import SdpResponse
 from hlc.trace.events import Blame, Event, Fault, Frame, Measurement, Message, Side, StateEntered
 from hlc.trace.jsonl import JsonLines
+from hlc.trace.plain import tree
 
 
 def written(*events: Event) -> list[dict[str, Any]]:
@@ -46,7 +48,7 @@ def test_messages_bear_the_names_of_their_elements() -> None:
     message = Message(at=0.0, side=Side.SECC, schema="din70121", name="SessionSetupRes", id=101, message=document)
     (line,) = written(message)
     assert line["message"] == {
-        "Header": {"SessionID": "abcd"},
+        "Header": {"SessionID": "ABCD"},
         "Body": {"SessionSetupRes": {"ResponseCode": "OK", "EVSEID": "00"}},
     }
 
@@ -68,3 +70,17 @@ def test_discovery() -> None:
     response = SdpResponse(address=IPv6Address("fe80::1"), port=50000)
     (line,) = written(Message(at=0.0, side=Side.SECC, schema="sdp", name=response.name, id=51, message=response))
     assert line["message"] == {"address": "fe80::1", "port": 50000, "security": "NONE", "transport": "TCP"}
+
+
+def test_alternatives_bear_their_names() -> None:
+    key = xmldsig.KeyInfo(content=["before", xmldsig.KeyName(value="k"), xmldsig.MgmtData(value="m")])
+    (line,) = written(Message(at=0.0, side=Side.EVCC, schema="xmldsig", name="KeyInfo", id=None, message=key))
+    assert line["message"] == {"content": ["before", {"KeyName": {"value": "k"}}, {"MgmtData": {"value": "m"}}]}
+    assert list(tree("KeyInfo", key)) == [
+        "KeyInfo",
+        "  content: before",
+        "  KeyName",
+        "    value: k",
+        "  MgmtData",
+        "    value: m",
+    ]
