@@ -38,7 +38,7 @@ ARROWS = {
     "hlc.trace.describe": "hlc.ids hlc.trace.events",
     "hlc.trace.console": "hlc.ids hlc.trace.events hlc.trace.describe",
     "hlc.trace.summary": "hlc.ids hlc.trace.events hlc.trace.describe hlc.trace.console",
-    "hlc.trace.plain": "hlc.ids hlc.trace.events hlc.trace.describe",
+    "hlc.trace.plain": "hlc.ids hlc.v2gtp hlc.trace.describe",
     "hlc.trace.jsonl": "hlc.trace.events hlc.trace.plain",
     "hlc.trace.output": "hlc.trace.events",
     "hlc.runtime": f"{SESSION} slac hlc.sdp hlc.secc hlc.evcc",

@@ -12,6 +12,7 @@ import msgspec
 
 from hlc.ids import ChargePointState, VehicleState
 from hlc.trace.describe import quantity, text
+from hlc.v2gtp import PayloadType
 
 ALTERNATIVES: Final = "content"
 """The field of elements that hold a choice of children, in any number: there a child's class is its name."""
@@ -30,6 +31,8 @@ def plain(value: Any) -> Any:
             return {element_name(name, item): _field(name, item) for name, item in _present(value)}
         case VehicleState() | ChargePointState():
             return {"code": int(value), "name": value.label}
+        case PayloadType():
+            return int(value)
         case Enum():
             return value.value if isinstance(value.value, str) else value.name
         case bytes():

@@ -14,6 +14,7 @@ from hlc.sdp import SdpResponse
 from hlc.trace.events import Blame, Event, Fault, Frame, Measurement, Message, Side, StateEntered
 from hlc.trace.jsonl import JsonLines
 from hlc.trace.plain import tree
+from hlc.v2gtp import PayloadType
 
 
 def written(*events: Event) -> list[dict[str, Any]]:
@@ -38,6 +39,12 @@ def test_plain_events() -> None:
         {"event": "fault", "at": 2.0, "side": "EVCC", "blame": "remote", "text": "x", "clause": None},
         {"event": "measurement", "at": 3.0, "side": "SECC", "volts": 400.0, "amps": 1.0, "soc": None},
     ]
+
+
+def test_a_payload_type_is_its_number_whoever_sent_the_frame() -> None:
+    for payload_type in (PayloadType.EXI, 0x8001):
+        (line,) = written(Frame(at=0.0, side=Side.SECC, payload_type=payload_type, payload=b""))
+        assert line["payload_type"] == 0x8001
 
 
 def test_messages_bear_the_names_of_their_elements() -> None:
