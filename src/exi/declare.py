@@ -23,8 +23,8 @@ when a schema is first used.
 | `Annotated[..., simple_content]` | the text of an element that also has attributes |
 | `Annotated[list[A | B], occurs(0)]` | a repeated choice of elements |
 | `Annotated[list[A | B | str], occurs(0), mixed]` | the same with mixed content: the `str` items |
-| `@NS.element`, `@NS.head`, `@NS.type` | a global element; one whose type is abstract; a type only |
-| a subclass of a `head` | a member of its substitution group |
+| `@NS.element`, `@NS.type` | a global element and its type; a type only |
+| a subclass that is an element | a member of the substitution group of its bases that are elements |
 """
 
 from __future__ import annotations
@@ -60,9 +60,10 @@ class Namespace:
     """The prefix that `to_xml` writes."""
     qualified: bool = True
     """Whether local elements bear the namespace (elementFormDefault)."""
+    qualified_attributes: bool = False
+    """Whether attributes do (attributeFormDefault)."""
     classes: list[type[Message]] = field(default_factory=list)
     elements: list[type[Message]] = field(default_factory=list)
-    heads: list[type[Message]] = field(default_factory=list)
 
     def type(self, cls: T) -> T:
         """Declare a type that is no global element."""
@@ -74,11 +75,6 @@ class Namespace:
         """Declare a global element of the class's name, and its type."""
         self.elements.append(cls)
         return self.type(cls)
-
-    def head(self, cls: T) -> T:
-        """Declare a global element whose type is abstract: its declared subclasses may stand in its place."""
-        self.heads.append(cls)
-        return self.element(cls)
 
 
 HOME: Final[dict[type[Message], Namespace]] = {}
@@ -98,7 +94,7 @@ class Integer:
 
 @dataclass(frozen=True)
 class String:
-    """Text of at most `max_length` characters (code points)."""
+    """Text of `min_length` to `max_length` characters (code points)."""
 
     min_length: int = 0
     max_length: int | None = None
@@ -106,8 +102,9 @@ class String:
 
 @dataclass(frozen=True)
 class Binary:
-    """Octets: at most `max_length`, written as hexadecimal or Base64 in XML."""
+    """Octets: from `min_length` to `max_length` of them, written as hexadecimal or Base64 in XML."""
 
+    min_length: int = 0
     max_length: int | None = None
     hexadecimal: bool = False
 
@@ -116,12 +113,12 @@ def string(max_length: int | None = None, min_length: int = 0) -> String:
     return String(min_length, max_length)
 
 
-def hex_binary(max_length: int | None = None) -> Binary:
-    return Binary(max_length, hexadecimal=True)
+def hex_binary(max_length: int | None = None, min_length: int = 0) -> Binary:
+    return Binary(min_length, max_length, hexadecimal=True)
 
 
-def base64_binary(max_length: int | None = None) -> Binary:
-    return Binary(max_length)
+def base64_binary(max_length: int | None = None, min_length: int = 0) -> Binary:
+    return Binary(min_length, max_length)
 
 
 Byte = Annotated[int, Integer(-(2**7), 2**7 - 1)]

@@ -177,7 +177,9 @@ class Compiler:
                 optional = occurrence.minimum == 0
             grammar.fields.append(place)
             if attribute in marks:
-                attributes.append((Production(Event.ATTRIBUTE, (name, ""), place, self.simple(base, marks)), optional))
+                home = declaring_namespace(cls, name)
+                label = (name, home.uri if home.qualified_attributes else "")
+                attributes.append((Production(Event.ATTRIBUTE, label, place, self.simple(base, marks)), optional))
                 continue
             if simple_content in marks:
                 text = Production(Event.TEXT, ("", ""), place, self.simple(base, marks))
@@ -221,10 +223,7 @@ class Compiler:
             return [Production(Event.ELEMENT, local_name(name, home), place, self.simple(base, marks))]
         if ref not in marks:
             return [Production(Event.ELEMENT, local_name(name, home), place, type=self.grammar_of(base))]
-        members = [base]
-        if any(base in namespace.heads for namespace in self.namespaces):
-            members += [c for ns in self.namespaces for c in ns.elements if c is not base and issubclass(c, base)]
-        members.sort(key=qname)
+        members = sorted((c for ns in self.namespaces for c in ns.elements if issubclass(c, base)), key=qname)
         return [Production(Event.ELEMENT, qname(c), place, type=self.grammar_of(c)) for c in members]
 
     def alternative(self, branch: type[Message], place: Field) -> list[Production]:
@@ -252,7 +251,7 @@ def simple_type(base: Any, facet: Integer | String | Binary | None) -> Simple:
             return Simple(Kind.BITS, low, high, bits=(high - low).bit_length())
         return Simple(Kind.UNSIGNED if low is not None and low >= 0 else Kind.INTEGER, low, high)
     if isinstance(facet, Binary):
-        return Simple(Kind.BINARY, 0, facet.max_length, hexadecimal=facet.hexadecimal)
+        return Simple(Kind.BINARY, facet.min_length, facet.max_length, hexadecimal=facet.hexadecimal)
     if isinstance(facet, String):
         return Simple(Kind.STRING, facet.min_length, facet.max_length)
     if base is str:

@@ -44,11 +44,8 @@ class XmlWriter:
         self.path: list[str] = []
 
     def element(self, production: Production, item: Any) -> None:
-        local, uri = production.name
-        if uri:
-            self.used.add(uri)
-        tag = f"{self.prefixes[uri]}:{local}" if uri else local
-        self.path.append(local)
+        tag = self.tag(production.name)
+        self.path.append(production.name[0])
         try:
             self.parts.append(f"<{tag}")
             if production.type is None:
@@ -60,12 +57,19 @@ class XmlWriter:
         self.parts.append(f"</{tag}>")
         self.path.pop()
 
+    def tag(self, name: QName) -> str:
+        local, uri = name
+        if not uri:
+            return local
+        self.used.add(uri)
+        return f"{self.prefixes[uri]}:{local}"
+
     def children(self, grammar: TypeGrammar, message: Message) -> None:
         open_tag = True
         for _, _, production, item in walk(grammar, message):
             if production.event is Event.ATTRIBUTE:
                 value = self.text(production.simple, item).translate(ATTRIBUTE_ESCAPES)
-                self.parts.append(f' {production.name[0]}="{value}"')
+                self.parts.append(f' {self.tag(production.name)}="{value}"')
                 continue
             if open_tag:
                 self.parts.append(">")
@@ -116,9 +120,9 @@ class XmlReader:
         values: dict[str, Any] = {f.name: [] for f in grammar.fields if f.repeated}
         cursor = Cursor(grammar.start)
         try:
-            for name, text in sorted(element.attrib.items()):
-                production = self.step(cursor, Event.ATTRIBUTE, split(name))
-                self.store(values, production, self.value(production, text, [*path, name]))
+            for name, text in sorted((split(name), text) for name, text in element.attrib.items()):
+                production = self.step(cursor, Event.ATTRIBUTE, name)
+                self.store(values, production, self.value(production, text, [*path, name[0]]))
             self.characters(cursor, values, element.text, path, children=len(element) > 0)
             for child in element:
                 child_name = split(child.tag)

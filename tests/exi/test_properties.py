@@ -78,15 +78,13 @@ def values(base: Any, facet: Any, characters: SearchStrategy[str]) -> SearchStra
         edges = [edge for edge in (low, high) if edge is not None]
         return st.integers(low, high) | st.sampled_from(edges) if edges else st.integers(low, high)
     if base is bytes:
-        return st.binary(max_size=facet.max_length or 40)
+        return st.binary(min_size=facet.min_length, max_size=facet.max_length or 40)
     low, high = (facet.min_length, facet.max_length) if facet else (0, None)
     return st.text(characters, min_size=low, max_size=min(high or 40, 100))
 
 
 def substitutes(head: type[Message], schema: SchemaSet) -> list[type[Message]]:
     """The classes that may stand for a referenced element."""
-    if not any(head in namespace.heads for namespace in schema.namespaces):
-        return [head]
     return [c for namespace in schema.namespaces for c in namespace.elements if issubclass(c, head)]
 
 

@@ -251,7 +251,7 @@ class MessageHeader(Message, kw_only=True):
     Signature: Annotated[Signature | None, ref] = None
 
 
-@DEF.head
+@DEF.element
 class BodyElement(Message, kw_only=True):
     """Head of the substitution group of all requests and responses."""
 
@@ -391,17 +391,17 @@ class MeterInfo(Message, kw_only=True):
     """Time of the reading, seconds since 1970."""
 
 
-@DATA.head
+@DATA.element
 class SASchedules(Message, kw_only=True):
     """Head of the schedule lists. Stations send it empty while EVSEProcessing is Ongoing."""
 
 
-@DATA.head
+@DATA.element
 class TimeInterval(Message, kw_only=True):
     """Head of the time intervals."""
 
 
-@DATA.head
+@DATA.element
 class Entry(Message, kw_only=True):
     """Head of the schedule and tariff entries."""
 
@@ -486,7 +486,7 @@ class RelativeTimeInterval(TimeInterval, kw_only=True):
     """s; without it the interval lasts until the next one."""
 
 
-@DATA.head
+@DATA.element
 class EVSEStatus(Message, kw_only=True):
     """Head of the station's status elements."""
 
@@ -502,7 +502,7 @@ class AC_EVSEStatus(EVSEStatus, kw_only=True):
     EVSENotification: EVSENotification
 
 
-@DATA.head
+@DATA.element
 class EVStatus(Message, kw_only=True):
     """Head of the vehicle's status elements."""
 
@@ -530,7 +530,7 @@ class DC_EVStatus(EVStatus, kw_only=True):
     """State of charge of the battery, %."""
 
 
-@DATA.head
+@DATA.element
 class EVChargeParameter(Message, kw_only=True):
     """Head of the vehicle's charge parameters."""
 
@@ -572,7 +572,7 @@ class DC_EVChargeParameter(EVChargeParameter, kw_only=True):
     """State of charge at which fast charging ends, %."""
 
 
-@DATA.head
+@DATA.element
 class EVSEChargeParameter(Message, kw_only=True):
     """Head of the station's charge parameters."""
 
@@ -613,7 +613,7 @@ class DC_EVSEChargeParameter(EVSEChargeParameter, kw_only=True):
     """Wh."""
 
 
-@DATA.head
+@DATA.element
 class EVPowerDeliveryParameter(Message, kw_only=True):
     """Head of the vehicle's parameters at the start and end of power delivery."""
 
