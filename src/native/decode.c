@@ -297,6 +297,7 @@ static bool read_fields(Decoder *d, const Type *t, PyObject *message)
         if (!read_bits(&d->r, state->bits, &code) || code >= state->count)
             return false;
         p = &g->productions[state->first + code];
+        REACHED(g, p);
         if (p->event == END)
             return true;
         if (p->event == REFUSED)
