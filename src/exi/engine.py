@@ -11,12 +11,10 @@ import os
 from functools import cached_property
 from typing import Any, Final, Literal, NamedTuple
 
-from exi.bits import Malformed
-from exi.bitmap import Traced, trace
 from exi.codec import Decoder, Encoder
-from exi.declare import Element, Message, SchemaSet
+from exi.declare import Message, SchemaSet
 from exi.errors import DecodeError, EncodeError
-from exi.grammar import Event, Grammar, compile_schema
+from exi.grammar import Grammar, compile_schema
 from exi.pack import pack
 
 EngineName = Literal["native", "python"]
@@ -25,11 +23,6 @@ SCHEMAS: Final = {
     "sap": "exi.messages.sap",
     "din70121": "exi.messages.din70121",
     "iso15118_2": "exi.messages.iso15118_2",
-    "iso15118_20_common": "exi.messages.iso15118_20.common",
-    "iso15118_20_ac": "exi.messages.iso15118_20.ac",
-    "iso15118_20_dc": "exi.messages.iso15118_20.dc",
-    "iso15118_20_wpt": "exi.messages.iso15118_20.wpt",
-    "iso15118_20_acdp": "exi.messages.iso15118_20.acdp",
     "xmldsig": "exi.messages.xmldsig",
 }
 """Every schema that is built, and the module that declares it."""
@@ -58,8 +51,7 @@ engine: Final = _CHOSEN
 class Examined(NamedTuple):
     """A decoded document and what was remarkable about its bytes."""
 
-    message: Any
-    """The message; for a fragment, what `decode_fragment` gives."""
+    message: Message
     surplus: int
     """Octets after the end of the document. A Tesla Model Y sends one after its ContractAuthenticationReq."""
     lenient: bool
@@ -96,30 +88,15 @@ class Schema:
         if self._native is not None and type(data) is bytes and (found := self._native.decode(data, False, False)):
             message: Message = found[0]
             return message
-        document: Message = self.examine(data).message
-        return document
+        return self.examine(data).message
 
     def examine(self, data: bytes) -> Examined:
         """Decode, and tell about surplus octets and list ends in the form of some peers."""
         return self._read(data, fragment=False)
 
-    def decode_fragment(self, data: bytes) -> Message | Element:
-        """The element in one EXI fragment, as it is signed: a message, or an `Element` where the name of the element
-        does not follow from its value. Raises `DecodeError`.
-        """
-        element: Message | Element = self.examine_fragment(data).message
-        return element
-
-    def examine_fragment(self, data: bytes) -> Examined:
-        """What `examine` is to `decode`."""
-        return self._read(data, fragment=True)
-
-    def trace(self, data: bytes, *, fragment: bool = False) -> Traced:
-        """Every event code and value of a document with its bits; where decoding fails, those before the failure.
-
-        Made by the Python engine, whichever is in use; slow. Raises nothing for what `data` may hold.
-        """
-        return trace(self.grammar, bytes(data), fragment=fragment)
+    def decode_fragment(self, data: bytes) -> Message:
+        """The element in one EXI fragment, as it is signed."""
+        return self._read(data, fragment=True).message
 
     def _read(self, data: bytes, *, fragment: bool) -> Examined:
         data = bytes(data)
@@ -127,14 +104,12 @@ class Schema:
         if self._native is not None:
             for lenient in (False, True):
                 if found := self._native.decode(data, fragment, lenient):
-                    value, bits, code = found
-                    message = self.grammar.named(code, value) if fragment else value
-                    return Examined(message, len(data) - (bits + 7) // 8, lenient)
+                    return Examined(found[0], len(data) - (found[1] + 7) // 8, lenient)
         error: DecodeError | None = None
         for lenient in (False, True):
             decoder = Decoder(self.grammar, data, lenient=lenient)
             try:
-                message = self.grammar.named(*decoder.fragment()) if fragment else decoder.document()
+                message = decoder.fragment() if fragment else decoder.document()
                 return Examined(message, len(data) - (decoder.reader.bit + 7) // 8, lenient)
             except DecodeError as failure:
                 error = error or failure
@@ -143,39 +118,22 @@ class Schema:
 
     def encode(self, message: Message) -> bytes:
         """The EXI document of a message. Raises `EncodeError` for what the schema forbids."""
-        code = self._documents.get(type(message))
-        if code is None:
-            raise EncodeError("", f"{type(message).__name__} is no document of {self.name}")
         if self._native is not None:
-            data: bytes | None = self._native.encode(message, code, False)
+            data: bytes | None = self._native.encode(message, False)
             if data is not None:
                 return data
-        return Encoder(self.grammar).document(code, message)
+        return Encoder(self.grammar).document(message)
 
-    @cached_property
-    def _documents(self) -> dict[type[Message], int]:
-        """The event codes of the documents."""
-        productions = self.grammar.document.productions
-        return {p.type.cls: code for code, p in enumerate(productions) if p.event is Event.ELEMENT and p.type}
-
-    def encode_fragment(self, element: Message | Element) -> bytes:
-        """The EXI fragment of an element: the octets that are digested when it is signed. Raises `EncodeError`.
-
-        A message stands for the global element of its class's name, or for the only element of its type. Any other
-        element is an `Element`.
-        """
-        try:
-            code, value = self.grammar.element(element)
-        except Malformed as error:
-            raise EncodeError("", str(error)) from None
+    def encode_fragment(self, element: Message) -> bytes:
+        """The EXI fragment of an element: the octets that are digested when it is signed."""
         if self._native is not None:
-            data: bytes | None = self._native.encode(value, code, True)
+            data: bytes | None = self._native.encode(element, True)
             if data is not None:
                 return data
-        return Encoder(self.grammar).fragment(code, value)
+        return Encoder(self.grammar).fragment(element)
 
-    def to_xml(self, message: Message | Element) -> str:
-        """The message or element as XML text, without white space; namespaces as in the schema.
+    def to_xml(self, message: Message) -> str:
+        """The message as XML text, without white space; namespaces as in the schema.
 
         Raises `EncodeError` for what the schema forbids, or XML cannot carry.
         """
@@ -183,8 +141,8 @@ class Schema:
 
         return xml.to_xml(self.grammar, message)
 
-    def from_xml(self, text: str) -> Message | Element:
-        """The message or element in XML text, as `decode_fragment` gives it. Raises `DecodeError` with the path of what the schema forbids."""
+    def from_xml(self, text: str) -> Message:
+        """The message in XML text. Raises `DecodeError` with the path of what the schema forbids."""
         from exi import xml
 
         return xml.from_xml(self.grammar, text)
