@@ -23,6 +23,10 @@ SCHEMAS: Final = {
     "sap": "exi.messages.sap",
     "din70121": "exi.messages.din70121",
     "iso15118_2": "exi.messages.iso15118_2",
+    "iso15118_20_ac": "exi.messages.iso15118_20.ac",
+    "iso15118_20_dc": "exi.messages.iso15118_20.dc",
+    "iso15118_20_wpt": "exi.messages.iso15118_20.wpt",
+    "iso15118_20_acdp": "exi.messages.iso15118_20.acdp",
     "xmldsig": "exi.messages.xmldsig",
 }
 """Every schema that is built, and the module that declares it."""
