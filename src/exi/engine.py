@@ -23,6 +23,7 @@ SCHEMAS: Final = {
     "sap": "exi.messages.sap",
     "din70121": "exi.messages.din70121",
     "iso15118_2": "exi.messages.iso15118_2",
+    "iso15118_20_common": "exi.messages.iso15118_20.common",
     "iso15118_20_ac": "exi.messages.iso15118_20.ac",
     "iso15118_20_dc": "exi.messages.iso15118_20.dc",
     "iso15118_20_wpt": "exi.messages.iso15118_20.wpt",
