@@ -15,7 +15,7 @@ class ExiError(Exception):
         self.path = path
         self.reason = reason
         self.bit = bit
-        where = f"{path} at bit {bit}" if bit is not None else path
+        where = f"{path} at bit {bit}".lstrip() if bit is not None else path
         super().__init__(f"{where}: {reason}" if where else reason)
 
 
