@@ -39,13 +39,14 @@ ARROWS = {
     "hlc.trace.console": "hlc.ids hlc.trace.events hlc.trace.describe",
     "hlc.trace.summary": "hlc.ids hlc.trace.events hlc.trace.describe hlc.trace.console",
     "hlc.trace.plain": "hlc.ids hlc.v2gtp hlc.trace.describe",
+    "hlc.trace.record": "exi hlc.trace.plain",
     "hlc.trace.jsonl": "hlc.trace.events hlc.trace.plain",
     "hlc.trace.output": "hlc.trace.events",
     "hlc.runtime": f"{SESSION} slac hlc.sdp hlc.secc hlc.evcc",
     "hlc.capture": "exi slac hlc.ids hlc.v2gtp hlc.sdp hlc.sap hlc.rules hlc.decisions hlc.trace.events "
-    "hlc.trace.describe hlc.trace.console hlc.trace.plain",
+    "hlc.trace.describe hlc.trace.console hlc.trace.plain hlc.trace.record",
     "hlc.commands": f"{SESSION} slac hlc.sdp hlc.secc hlc.evcc hlc.sim hlc.runtime hlc.capture hlc.trace.describe "
-    "hlc.trace.console hlc.trace.summary hlc.trace.jsonl hlc.trace.output",
+    "hlc.trace.console hlc.trace.summary hlc.trace.jsonl hlc.trace.output hlc.trace.record",
     "hlc.cli": "hlc.commands hlc.runtime hlc.capture",
 }
 """For each room, the others that it may import."""

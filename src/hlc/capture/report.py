@@ -19,7 +19,7 @@ from hlc.capture.session import Session
 from hlc.capture.verdict import Verdict
 from hlc.trace.describe import alarm, clean, describe, headline, text
 from hlc.trace.events import Message, Note, Side, StateEntered
-from hlc.trace.plain import plain
+from hlc.trace.record import record as message_record
 
 Print = Callable[[str], None]
 
@@ -155,13 +155,7 @@ class JsonLines(Report):
             "session": seen.session.number if seen.session is not None else None,
         }
         if isinstance(event, Message):
-            entry |= {
-                "side": event.side,
-                "schema": event.schema,
-                "name": event.name,
-                "id": event.id,
-                "message": plain(event.message),
-            }
+            entry |= {"side": event.side} | message_record(event.schema, event.name, event.id, event.message)
         elif isinstance(event, Unread):
             entry |= {
                 "side": event.side,

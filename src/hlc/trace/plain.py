@@ -1,5 +1,5 @@
 """A message or event as plain data: for JSON, and as a tree for a reader. Elements bear the names that they have on the
-wire, octets are hexadecimal in capitals as in XML, and what is absent is left out.
+wire, octets are hexadecimal in capitals, and what is absent is left out. `hlc.trace.record` reads messages back.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ def plain(value: Any) -> Any:
             return value.hex().upper()
         case list() | tuple():
             return [plain(item) for item in value]
+        case dict():
+            return {name: plain(item) for name, item in value.items()}
         case float():
             return round(value, 6)
         case str() | int() | None:
