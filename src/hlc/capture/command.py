@@ -1,4 +1,4 @@
-"""`hlc decode`: a capture, or one payload in hexadecimal, decoded to standard output.
+"""`hlc decode`: a capture, or one payload, decoded to standard output.
 
 Exit code 0 when everything was decoded or belongs to what is not built yet (which is said), 1 when the input is damaged
 or no message, 2 for wrong usage. Messages about the input go to standard error.
@@ -13,7 +13,6 @@ import sys
 import time
 from typing import Any, Final
 
-import exi
 from hlc.capture import reading, single
 from hlc.capture.files import Capture, CaptureError
 from hlc.capture.report import JsonLines, JsonSummary, Lines, Report, XmlLines
@@ -25,6 +24,10 @@ EPILOG: Final = """examples:
   hlc decode session.pcapng --summary           what is in it, and how each session ended
   hlc decode session.pcapng --json | jq .name   one object per line and message
   hlc decode 809a0211... --schema din70121      one payload, with or without its V2GTP header
+  hlc decode 809a0211...                        the same, read by the schema that fits best
+  hlc decode 809a0211... --bits                 which bits each event code and value came from
+  hlc decode payload.bin --xml                  a file of EXI, V2GTP or hexadecimal
+  hlc decode 80f2... --schema xmldsig --fragment    an element as it is signed
   tcpdump -i eth1 -w - | hlc decode -           a capture from standard input
 """
 PROGRESS_S: Final = 0.2
@@ -36,9 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `hlc decode`."""
     parser.epilog = EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    what = "a pcap or pcapng capture, a payload in hexadecimal, or - for standard input"
+    what = "a capture (pcap, pcapng), a payload in hexadecimal or a file of one, or - for standard input"
     parser.add_argument("input", nargs="+", metavar="FILE|HEX|-", help=what)
     parser.add_argument("--schema", metavar="NAME", help="read a payload by this schema only; without it all are tried")
+    parser.add_argument("--bits", action="store_true", help="of a payload: every event code and value with its bits")
+    parser.add_argument("--fragment", action="store_true", help="the payload is an EXI fragment, as it is signed")
     parser.add_argument("--keylog", metavar="FILE", help="TLS secrets; decryption is not built yet")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="JSON: one object per line and message, or one summary")
@@ -64,17 +69,17 @@ def _decode(args: argparse.Namespace) -> int:
         return _complain("decryption of TLS (--keylog) is not built yet", 2)
     if args.xml and args.summary:
         return _complain("a summary has no XML form: use --summary with --json, or --xml alone", 2)
+    if args.xml and args.bits:
+        return _complain("--bits has no XML form: use it with --json, or alone", 2)
     if args.schema is not None and not reading.built(args.schema):
-        if args.schema in reading.TITLES:
-            return _complain(f"{reading.TITLES[args.schema]} is not built yet", 2)
-        return _complain(f"there is no schema {args.schema}; there are {', '.join(exi.schema_names())}", 2)
+        return _complain(reading.unknown(args.schema), 2)
     if name == "-":
         return _stream(sys.stdin.buffer, "standard input", args)
     if not os.path.exists(name):
         if len(args.input) > 1 and os.path.exists(args.input[0]):
             return _complain("one capture at a time, please", 2)
         if single.looks_like_hex(name):
-            return _payload(name, args)
+            return _hexadecimal(name, args)
         return _complain(f"{name}: no such file, and no hexadecimal", 2)
     if os.path.isdir(name):
         return _complain(f"{name} is a directory: name a capture in it", 2)
@@ -91,16 +96,21 @@ def _complain(text: str, code: int) -> int:
     return code
 
 
-def _payload(text: str, args: argparse.Namespace, source: str = "") -> int:
-    """Hexadecimal text; `source` begins the complaint about it."""
+def _payload(data: bytes, args: argparse.Namespace) -> int:
+    """One payload."""
     if args.summary:
         return _complain("--summary is for captures; this is one payload", 2)
+    form: Any = "json" if args.json else "xml" if args.xml else "tree"
+    return single.decode(data, single.Wanted(args.schema, form, args.bits, args.fragment), print, _remark)
+
+
+def _hexadecimal(text: str, args: argparse.Namespace, source: str = "") -> int:
+    """A payload in hexadecimal; `source` begins the complaint about it."""
     try:
         data = single.octets(text)
     except single.HexError as error:
         return _complain(f"{source}{error}", 2)
-    form = "json" if args.json else "xml" if args.xml else "tree"
-    return single.decode(data, args.schema, form, print, _remark)
+    return _payload(data, args)
 
 
 def _remark(line: str) -> None:
@@ -108,21 +118,26 @@ def _remark(line: str) -> None:
 
 
 def _stream(stream: Any, name: str, args: argparse.Namespace) -> int:
-    """A capture, or hexadecimal text, from a file or a pipe."""
+    """A capture, or a payload as octets or hexadecimal text, from a file or a pipe."""
     head = stream.read(1 << 16) or b""
+    raw = head.startswith(single.MARKS)
     text = head.decode("ascii", "replace")
-    if head and "\ufffd" not in text and single.looks_like_hex(text):
+    if raw or (head and "\ufffd" not in text and single.looks_like_hex(text)):
         while chunk := stream.read(1 << 16):
-            text += chunk.decode("ascii", "replace")
-            if len(text) > 1 << 20:
-                return _complain(f"{name}: more hexadecimal than any message has", 2)
-        return _payload(text, args, f"{name} is no capture, and ")
+            head += chunk
+            if len(head) > 1 << 20:
+                return _complain(f"{name}: longer than any message", 2)
+        if raw:
+            return _payload(head, args)
+        return _hexadecimal(head.decode("ascii", "replace"), args, f"{name} is no capture, and ")
     try:
         capture = Capture(_Rest(head, stream), name)
     except CaptureError as error:
         return _complain(str(error), 1 if not head else 2)
     if args.schema is not None:
         return _complain("--schema is for one payload; in a capture the handshake decides", 2)
+    if args.bits or args.fragment:
+        return _complain(f"{'--bits' if args.bits else '--fragment'} is for one payload; this is a capture", 2)
     return _capture(capture, stream, args)
 
 

@@ -8,11 +8,13 @@ ever do.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import exi
 from hlc import sap
 from hlc.trace.describe import document
+from hlc.v2gtp import PayloadType
 
 TITLES: Final = {
     "sap": "supportedAppProtocol",
@@ -28,26 +30,54 @@ TITLES: Final = {
 """Schemas and protocols as people call them."""
 
 
+SURPLUS: Final = 8
+"""Octets after the end of a document that a reading may leave and still be plausible. Cars send one."""
+
+
 class Reading(NamedTuple):
     """A payload read by one schema."""
 
     schema: str
     name: str
-    """Of the request or response; of the document where there is none in it."""
+    """Of the request or response; of the document where there is none in it; of a fragment's element."""
     message: Any
     surplus: int
     """Octets after the end of the document."""
     lenient: bool
+    """A list of full length ends in the form of some peers."""
     exact: bool
-    """The message encodes to the same octets again."""
+    """The message encodes to the same octets again; see `weighed`."""
+
+    @property
+    def merit(self) -> tuple[bool, int, bool]:
+        """How plausible it is, to be compared: the less the better."""
+        return not self.exact, self.surplus, self.lenient
 
 
-def read(schema: str, payload: bytes) -> Reading:
-    """`payload` as a document of `schema`. Raises `exi.DecodeError`, and `KeyError` for a schema that is not built."""
-    message, surplus, lenient = exi.schema(schema).examine(payload)
-    _, element = document(message)
-    name = type(message if element is None else element).__name__
+def read(schema: str, payload: bytes, *, fragment: bool = False) -> Reading:
+    """`payload` as a document, or fragment, of `schema`.
+
+    Raises `exi.DecodeError`, and `KeyError` for a schema that is not built.
+    """
+    codec = exi.schema(schema)
+    message, surplus, lenient = codec.examine_fragment(payload) if fragment else codec.examine(payload)
+    if fragment:
+        code, _ = codec.grammar.element(message)
+        name = codec.grammar.fragment.productions[code].name[0]
+    else:
+        _, element = document(message)
+        name = type(message if element is None else element).__name__
     return Reading(schema, name, message, surplus, lenient, False)
+
+
+def weighed(reading: Reading, payload: bytes, *, fragment: bool = False) -> Reading:
+    """A reading of `payload` that says whether it is exact."""
+    codec = exi.schema(reading.schema)
+    try:
+        again = codec.encode_fragment(reading.message) if fragment else codec.encode(reading.message)
+    except exi.EncodeError:
+        return reading
+    return reading._replace(exact=again == payload[: len(payload) - reading.surplus])
 
 
 def built(schema: str) -> bool:
@@ -55,31 +85,34 @@ def built(schema: str) -> bool:
     return schema in exi.schema_names()
 
 
+def unknown(schema: str) -> str:
+    """What to say of a schema that is not there."""
+    return f"there is no schema {schema}; there are {', '.join(exi.schema_names())}"
+
+
 def candidates(payload_type: int | None) -> list[str]:
     """The schemas that are built and may stand behind a payload type, SAP first; every one where it is not known."""
     if payload_type is None:
-        return [name for name in exi.schema_names() if name != "xmldsig"]
-    names = ["sap"] if payload_type == 0x8001 else []
+        return list(exi.schema_names())
+    names = ["sap"] if payload_type == PayloadType.EXI else []
     for protocol in sap.PROTOCOLS.values():
-        if payload_type in protocol.schemas and protocol.schemas[payload_type] not in names:
+        if payload_type == PayloadType.SCHEDULE_RENEGOTIATION and PayloadType.MAINSTREAM in protocol.schemas:
+            names += protocol.schemas.values()
+        elif payload_type in protocol.schemas:
             names.append(protocol.schemas[payload_type])
-    return [name for name in names if built(name)]
+    return [name for name in dict.fromkeys(names) if built(name)]
 
 
-def readings(payload: bytes, schemas: list[str]) -> list[Reading]:
+def readings(payload: bytes, schemas: list[str], *, fragment: bool = False) -> list[Reading]:
     """Every reading of `payload` by `schemas`, the most plausible first."""
     found = []
     for name in schemas:
-        try:
-            reading = read(name, payload)
-            again = exi.schema(name).encode(reading.message)
-        except exi.ExiError:
-            continue
-        found.append(reading._replace(exact=again == payload[: len(payload) - reading.surplus]))
-    return sorted(found, key=lambda reading: (not reading.exact, reading.surplus))
+        with suppress(exi.DecodeError):
+            found.append(weighed(read(name, payload, fragment=fragment), payload, fragment=fragment))
+    return sorted(found, key=lambda reading: reading.merit)
 
 
 def plausible(found: list[Reading]) -> list[Reading]:
     """Of `readings`, those that may be meant: exact ones where there is any, else those with little surplus."""
-    exact = [reading for reading in found if reading.exact and reading.surplus <= 8]
+    exact = [reading for reading in found if reading.exact and reading.surplus <= SURPLUS]
     return exact or [reading for reading in found if reading.surplus <= 1]

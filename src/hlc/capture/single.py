@@ -1,21 +1,42 @@
-"""One payload on the command line: hexadecimal text in, every plausible reading of it out."""
+"""One payload on the command line: octets in, its plausible readings out, or every bit of one of them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
 import exi
 from hlc import ids, sdp, v2gtp
 from hlc.capture import reading
+from hlc.capture.reading import Reading
+from hlc.trace.describe import clean, text
 from hlc.trace.plain import plain, tree
+from hlc.trace.record import record
 
 SEPARATORS: Final = re.compile(r"0[xX]|\\x|[\s:,;_-]")
 """What may stand between the digits."""
 HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
+MARKS: Final = (b"\x80", b"\x01\xfe")
+"""How EXI documents and V2GTP frames begin."""
+MOST_BITS: Final = 18
+"""Bits of a value that are shown one by one."""
+
+
+Print = Callable[[str], None]
+
+
+class Wanted(NamedTuple):
+    """What is to be shown of a payload."""
+
+    schema: str | None = None
+    form: Literal["tree", "json", "xml"] = "tree"
+    bits: bool = False
+    """Every event code and value with its bits, instead of the message."""
+    fragment: bool = False
+    """The payload is an EXI fragment, as it is signed."""
 
 
 class HexError(ValueError):
@@ -70,80 +91,183 @@ def unwrapped(data: bytes) -> tuple[int | None, bytes, str]:
     return kind, payload, f"the V2GTP header announces {length} octets, {len(payload)} are there"
 
 
-def decode(
-    data: bytes,
-    schema: str | None,
-    form: str,
-    out: Callable[[str], None],
-    complain: Callable[[str], None],
-) -> int:
-    """Print the readings of `data` as a "tree", as "json" or as "xml". The exit code: 0 when it was read."""
+def decode(data: bytes, wanted: Wanted, out: Print, complain: Print) -> int:
+    """Print what is wanted of `data`. The exit code: 0 when it was read."""
     kind, payload, remark = unwrapped(data)
     if remark:
         complain(remark)
     if kind is not None and 0x9000 <= kind <= 0x9005:
-        return _discovery(kind, payload, form, out, complain)
-    if schema is not None:
+        return _discovery(kind, payload, wanted, out, complain)
+    if wanted.schema is not None:
+        return _by_schema(wanted.schema, payload, wanted, out, complain)
+    names = reading.candidates(kind)
+    if not names:
+        complain(f"no schema that is built fits payload type 0x{kind:04X}; --schema NAME reads it all the same")
+        return 1
+    every = reading.readings(payload, names, fragment=wanted.fragment)
+    found = reading.plausible(every) or every
+    if not found:
+        return _none(payload, names, wanted, out, complain)
+    best = [entry for entry in found if entry.merit == found[0].merit]
+    if wanted.form == "json" and not wanted.bits:
+        for entry in found:
+            out(_json(entry, wanted))
+        return 0
+    if wanted.form == "tree" and len(found) > 1:
+        out(f"{len(found)} readings" + (", the best first:" if len(best) < len(found) else ", equally good:"))
+        for line in _listed(found):
+            out(line)
+        if len(best) == 1:
+            out("")
+    if len(best) == 1:
+        return _show(best[0], payload, wanted, out, complain)
+    choose = f"{len(best)} schemas read it equally well: choose by --schema {' or '.join(e.schema for e in best)}"
+    complain(choose)
+    return 0 if wanted.form == "tree" and not wanted.bits else 1
+
+
+def _by_schema(schema: str, payload: bytes, wanted: Wanted, out: Print, complain: Print) -> int:
+    try:
+        found = reading.read(schema, payload, fragment=wanted.fragment)
+    except exi.DecodeError as error:
+        if wanted.bits:
+            _show_bits(schema, payload, wanted, out)
+        what = "fragment" if wanted.fragment else "message"
+        complain(f"no {reading.TITLES.get(schema, schema)} {what}: {error}")
+        return 1
+    return _show(reading.weighed(found, payload, fragment=wanted.fragment), payload, wanted, out, complain)
+
+
+def _none(payload: bytes, names: list[str], wanted: Wanted, out: Print, complain: Print) -> int:
+    """No schema reads it: tell of the one that comes furthest."""
+    failures: list[tuple[int, str, exi.DecodeError]] = []
+    for name in names:
         try:
-            found = [reading.read(schema, payload)]
+            reading.read(name, payload, fragment=wanted.fragment)
         except exi.DecodeError as error:
-            complain(f"no {reading.TITLES.get(schema, schema)} message: {error}")
-            return 1
-    else:
-        names = reading.candidates(kind)
-        if not names:
-            complain(f"no schema that is built fits payload type 0x{kind:04X}")
-            return 1
-        found = reading.plausible(reading.readings(payload, names)) or reading.readings(payload, names)
-        if not found:
-            complain(f"no schema that is built fits ({'; '.join(_why(name, payload) for name in names)})")
-            return 1
-    if form != "json" and len(found) > 1:
-        complain(f"{len(found)} readings; choose one by --schema {' or '.join(reading.schema for reading in found)}")
+            failures.append((error.bit or 0, name, error))
+    _, name, furthest = max(failures, key=lambda failure: failure[0])
+    if wanted.bits:
+        _show_bits(name, payload, wanted, out)
+    comes = f"{name} comes furthest: {furthest}" if furthest.bit else furthest.reason
+    complain(f"no schema that is built fits; {comes}")
+    return 1
+
+
+def _listed(found: list[Reading]) -> Iterator[str]:
+    """A line for each reading."""
     for entry in found:
+        number = ids.message_id(entry.schema, entry.name)
+        told = f"{entry.schema:<18} {number if number is not None else '-':>4} {entry.name:<34} {_weight(entry)}"
+        yield f"  {told}"
+
+
+def _weight(entry: Reading) -> str:
+    """How plausible a reading is, in words."""
+    parts = ["exact" if entry.exact else "its message encodes to other octets"]
+    if entry.surplus:
+        parts.append(f"{entry.surplus} surplus octet{'s' if entry.surplus > 1 else ''}")
+    if entry.lenient:
+        parts.append("a list ends in the form of some peers")
+    return ", ".join(parts)
+
+
+def _show(entry: Reading, payload: bytes, wanted: Wanted, out: Print, complain: Print) -> int:
+    """The one reading that is meant."""
+    if wanted.bits:
+        _show_bits(entry.schema, payload, wanted, out)
+    elif wanted.form == "json":
+        out(_json(entry, wanted))
+        return 0
+    elif wanted.form == "xml":
         try:
-            _show(entry.schema, entry.name, entry.message, form, out)
+            out(exi.schema(entry.schema).to_xml(entry.message))
         except exi.EncodeError as error:
             complain(f"{entry.name} cannot be written as XML: {error}")
             return 1
-        if entry.surplus:
-            complain(f"{entry.surplus} surplus octets after the message were ignored")
-        if entry.lenient:
-            complain("a list of full length ends in the form of some peers, not as EXI says")
+    else:
+        _tree(entry.schema, entry.name, entry.message, out)
+    if entry.surplus:
+        complain(f"{entry.surplus} surplus octets after the message were ignored")
+    if entry.lenient:
+        complain("a list of full length ends in the form of some peers, not as EXI says")
     return 0
 
 
-def _why(schema: str, payload: bytes) -> str:
-    try:
-        reading.read(schema, payload)
-    except exi.DecodeError as error:
-        return f"{schema}: {error}"
-    return schema
+def _json(entry: Reading, wanted: Wanted) -> str:
+    number = ids.message_id(entry.schema, entry.name)
+    told = record(entry.schema, entry.name, number, entry.message, fragment=wanted.fragment)
+    weight = {"exact": entry.exact, "surplus": entry.surplus, "lenient": entry.lenient}
+    return msgspec.json.encode(told | weight).decode()
 
 
-def _discovery(
-    kind: int, payload: bytes, form: str, out: Callable[[str], None], complain: Callable[[str], None]
-) -> int:
+def _tree(schema: str, name: str, message: Any, out: Print) -> None:
+    number = ids.message_id(schema, name)
+    out(f"{schema}: {number if number is not None else '-'} {name}")
+    if isinstance(message, exi.Element):
+        message = message.value
+    top = type(message).__name__ if isinstance(message, msgspec.Struct) else name
+    for line in tree(top, message, 1):
+        out(line)
+
+
+def _show_bits(schema: str, payload: bytes, wanted: Wanted, out: Print) -> None:
+    """Every piece of a payload with its bits, as lines or as JSON; and where it ends in an error, the error."""
+    traced = exi.schema(schema).trace(payload, fragment=wanted.fragment)
+    bits = "".join(f"{octet:08b}" for octet in payload)
+    if wanted.form == "json":
+        for piece in traced.records:
+            entry = {"bit": piece.bit, "end": piece.end, "bits": bits[piece.bit : piece.end], "event": piece.event}
+            if piece.code is not None:
+                entry["code"] = piece.code
+            entry["path"] = ".".join(piece.path)
+            if piece.event == "value":
+                entry["value"] = plain(piece.value)
+            out(msgspec.json.encode({"schema": schema} | entry).decode())
+        if traced.error is not None:
+            error = {"bit": traced.error.bit, "event": "error", "path": traced.error.path}
+            out(msgspec.json.encode({"schema": schema} | error | {"reason": traced.error.reason}).decode())
+        return
+    out(f"{schema}: {len(payload)} octets")
+    out(f"{'bits':>13}  {'':{MOST_BITS + 2}} {'code':>7}  event")
+    for piece in traced.records:
+        out(_line(piece, bits))
+    if traced.error is not None:
+        bit = traced.error.bit or 0
+        rest = _shortened(bits[bit:])
+        out(clean(f"{f'{bit}-':>13}  {rest:{MOST_BITS + 2}} {'':>7}  error {traced.error}"))
+
+
+def _line(piece: exi.Read, bits: str) -> str:
+    """A piece: its bits from and to, the bits, the event code in so many bits, the event, and the element or value."""
+    place = f"{piece.bit}-{piece.end - 1}" if piece.end - piece.bit > 1 else f"{piece.bit}"
+    code = f"{piece.code}/{piece.end - piece.bit}" if piece.code is not None else ""
+    indent = "  " * max(0, len(piece.path) - 1)
+    name = "" if piece.event == "CH" or not piece.path else piece.path[-1]
+    what = text(piece.value) if piece.event == "value" else name
+    event = "" if piece.event == "value" else piece.event
+    shown = _shortened(bits[piece.bit : piece.end])
+    return clean(f"{place:>13}  {shown:{MOST_BITS + 2}} {code:>7}  {event:<5} {indent}{what}".rstrip())
+
+
+def _shortened(bits: str) -> str:
+    return bits if len(bits) <= MOST_BITS else bits[: MOST_BITS - 2] + ".."
+
+
+def _discovery(kind: int, payload: bytes, wanted: Wanted, out: Print, complain: Print) -> int:
+    if wanted.bits:
+        complain("SDP messages are no EXI: --bits has nothing to show")
+        return 2
     try:
         message = sdp.parse(kind, payload)
     except sdp.SdpError as error:
         complain(str(error))
         return 1
-    if form == "xml":
+    if wanted.form == "json":
+        number = ids.message_id("sdp", message.name)
+        out(msgspec.json.encode(record("sdp", message.name, number, message)).decode())
+        return 0
+    if wanted.form == "xml":
         complain("SDP messages have no XML form; shown as a tree")
-        form = "tree"
-    _show("sdp", message.name, message, form, out)
+    _tree("sdp", message.name, message, out)
     return 0
-
-
-def _show(schema: str, name: str, message: Any, form: str, out: Callable[[str], None]) -> None:
-    number = ids.message_id(schema, name)
-    if form == "json":
-        entry = {"schema": schema, "name": name, "id": number, "message": plain(message)}
-        out(msgspec.json.encode(entry).decode())
-    elif form == "xml":
-        out(exi.schema(schema).to_xml(message))
-    else:
-        out(f"{schema}: {number if number is not None else '-'} {name}")
-        for line in tree(type(message).__name__, message, 1):
-            out(line)

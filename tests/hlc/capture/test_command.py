@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 import exi
-from exi.messages import din70121
+from exi.messages import din70121, xmldsig
+from hlc.capture.reading import Reading, candidates
 from hlc.cli import main
 
 Charge = tuple[bytes, list[str]]
@@ -120,6 +121,119 @@ def test_a_payload_in_its_frame(capsys: pytest.CaptureFixture[str]) -> None:
     assert "port: 50000" in out
 
 
+@pytest.mark.parametrize("framed", [False, True])
+@pytest.mark.parametrize("octets", [True, False])
+def test_a_payload_in_a_file(framed: bool, octets: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = CABLE_CHECK if framed else CABLE_CHECK[17:]
+    file = tmp_path / "payload"
+    file.write_bytes(bytes.fromhex(text) if octets else f"0x{text}\n".encode())
+    code, out, err = run(capsys, str(file))
+    assert (code, err) == (0, "")
+    assert out.startswith("din70121: 114 CableCheckReq\n")
+
+
+def test_every_bit_of_a_payload(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, CABLE_CHECK, "--bits")
+    assert (code, err) == (0, "")
+    lines = [line.split() for line in out.splitlines()]
+    assert ["8-14", "1001101", "77/7", "SE", "V2G_Message"] in lines
+    assert ["18-81", "0000011100000000..", "00000000000000"] in lines
+    assert ["107-113", "1100100", "100"] in lines
+    code, out, _ = run(capsys, CABLE_CHECK, "--bits", "--json")
+    pieces = [json.loads(line) for line in out.splitlines()]
+    assert "".join(piece["bits"] for piece in pieces) == f"{int(CABLE_CHECK[17:], 16):0120b}"
+    (soc,) = (piece for piece in pieces if piece["event"] == "value" and piece["path"].endswith("EVRESSSOC"))
+    assert (soc["bit"], soc["end"], soc["value"], soc["schema"]) == (107, 114, 100, "din70121")
+
+
+@pytest.mark.parametrize("schema", [(), ("--schema", "din70121")])
+def test_every_bit_up_to_the_failure(schema: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    cut = CABLE_CHECK[17:-6]
+    code, out, err = run(capsys, cut, "--bits", *schema)
+    assert code == 1
+    assert len(err.splitlines()) == 1
+    assert "DC_EVStatus.EVReady at bit 96: the input ends here" in err
+    last, error = out.splitlines()[-2:]
+    assert last.split() == ["95", "0", "no"]
+    assert error.split()[0] == "96-"
+    assert "EVReady at bit 96: the input ends here" in error
+    code, out, _ = run(capsys, cut, "--bits", "--json", *schema)
+    assert code == 1
+    assert json.loads(out.splitlines()[-1]) == {
+        "schema": "din70121",
+        "bit": 96,
+        "event": "error",
+        "path": "V2G_Message.Body.CableCheckReq.DC_EVStatus.EVReady",
+        "reason": "the input ends here",
+    }
+
+
+def test_how_plausible_a_reading_is(capsys: pytest.CaptureFixture[str]) -> None:
+    entry = json.loads(run(capsys, CABLE_CHECK[17:] + "0000", "--json")[1])
+    assert (entry["exact"], entry["surplus"], entry["lenient"]) == (True, 2, False)
+    code, out, err = run(capsys, CABLE_CHECK[17:] + "0000")
+    assert code == 0
+    assert "114 CableCheckReq" in out
+    assert err == "hlc decode: 2 surplus octets after the message were ignored\n"
+
+
+def reading(schema: str, **other: Any) -> Reading:
+    message = exi.schema("din70121").decode(bytes.fromhex(CABLE_CHECK[17:]))
+    return Reading(schema, "CableCheckReq", message, **({"surplus": 0, "lenient": False, "exact": True} | other))
+
+
+def test_a_better_reading_is_shown_and_a_worse_one_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = [reading("din70121"), reading("sap", surplus=1)]
+    monkeypatch.setattr("hlc.capture.reading.readings", lambda *_, **__: found)
+    code, out, err = run(capsys, "8000")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "2 readings, the best first:"
+    assert lines[1].split() == ["din70121", "114", "CableCheckReq", "exact"]
+    assert lines[2].split()[-4:] == ["exact,", "1", "surplus", "octet"]
+    assert lines[4] == "din70121: 114 CableCheckReq"
+    assert run(capsys, "8000", "--xml")[1].count("\n") == 1
+    assert [json.loads(line)["schema"] for line in run(capsys, "8000", "--json")[1].splitlines()] == ["din70121", "sap"]
+
+
+def test_readings_that_are_equally_good_are_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = [reading("din70121"), reading("sap"), reading("xmldsig", surplus=1)]
+    monkeypatch.setattr("hlc.capture.reading.readings", lambda *_, **__: found)
+    for options, wanted in (((), 0), (("--xml",), 1), (("--bits",), 1), (("--bits", "--json"), 1)):
+        code, out, err = run(capsys, "8000", *options)
+        assert code == wanted
+        assert err == "hlc decode: 2 schemas read it equally well: choose by --schema din70121 or sap\n"
+        assert len(out.splitlines()) == (4 if "--xml" not in options and "--json" not in options else 0)
+
+
+def test_a_header_narrows_the_schemas() -> None:
+    assert candidates(0x8001)[:2] == ["sap", "din70121"]
+    assert not any("15118_20" in name for name in candidates(0x8001))
+    for payload_type, schema in ((0x8002, "common"), (0x8003, "ac"), (0x8004, "dc"), (0x8005, "acdp"), (0x8006, "wpt")):
+        names = [f"iso15118_20_{schema}"]
+        assert candidates(payload_type) == [name for name in names if name in exi.schema_names()]
+    assert candidates(0x9FFF) == []
+    assert set(candidates(None)) == set(exi.schema_names())
+
+
+def test_an_element_as_it_is_signed(capsys: pytest.CaptureFixture[str]) -> None:
+    schema = exi.schema("xmldsig")
+    payload = schema.encode_fragment(xmldsig.CanonicalizationMethod(Algorithm="urn:a")).hex()
+    for more in ((), ("--schema", "xmldsig")):
+        code, out, err = run(capsys, payload, "--fragment", *more)
+        assert (code, err) == (0, "")
+        assert out.splitlines()[:2] == ["xmldsig: - CanonicalizationMethod", "  CanonicalizationMethod"]
+    code, out, _ = run(capsys, payload, "--fragment", "--bits")
+    assert "ED" in out
+    code, _, err = run(capsys, payload, "--schema", "xmldsig")
+    assert code == 1
+    assert "no XML Signature message" in err
+
+
 def test_text_that_neither_terminal_nor_xml_can_take(capsys: pytest.CaptureFixture[str]) -> None:
     request = din70121.ServiceDiscoveryReq(ServiceScope="\x1b[31m")
     header = din70121.MessageHeader(SessionID=b"\1")
@@ -143,20 +257,20 @@ def test_text_that_neither_terminal_nor_xml_can_take(capsys: pytest.CaptureFixtu
         (["80 9a 02 1g"], 2, "'g' at character 11"),
         (["ffffffff"], 1, "no schema that is built fits"),
         ([SAP, "--schema", "din70121"], 1, "no DIN 70121 message"),
-        ([SAP, "--schema", "iso15118_20_wpt"], 2, "ISO 15118-20 WPT is not built yet"),
         ([SAP, "--schema", "din"], 2, "there is no schema din; there are sap, din70121"),
         ([SAP, "--summary"], 2, "--summary is for captures"),
         ([SAP, "--keylog", "keys"], 2, "not built yet"),
         ([SAP, "--json", "--xml"], 2, "not allowed with"),
+        ([SAP, "--bits", "--xml"], 2, "--bits has no XML form"),
+        (["80ff"], 1, "no schema that is built fits; "),
+        (["01fe900100000002ffff", "--bits"], 2, "SDP messages are no EXI"),
+        (["01fe0bad00000002ffff"], 1, "no schema that is built fits payload type 0x0BAD"),
+        ([SAP, "--schema", "din70121", "--fragment"], 1, "no DIN 70121 fragment: "),
         (["01fe8001000000ff" + SAP], 0, "announces 255 octets, 34 are there"),
         (["01fe900100000002ffff"], 1, "SECCDiscoveryRes of 2 octets"),
     ],
 )
 def test_misuse_gets_one_line(arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    if "iso15118_20_wpt" in arguments:
-        exi = pytest.importorskip("exi")
-        if "iso15118_20_wpt" in exi.schema_names():
-            pytest.skip("it is built now")
     got, _, err = run(capsys, *arguments)
     assert got == code
     assert words in err
@@ -180,6 +294,13 @@ def test_files_that_are_no_captures(
     assert (got, out) == (code, "")
     assert words in err
     assert len(err.splitlines()) == 1
+
+
+def test_what_a_capture_has_not(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for option in (["--bits"], ["--fragment"], ["--schema", "din70121"]):
+        code, out, err = run(capsys, path, *option)
+        assert (code, out) == (2, "")
+        assert f"{option[0]} is for one payload" in err
 
 
 def test_a_truncated_capture(charge: Charge, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
