@@ -29,6 +29,7 @@ examples:
   read a session:
   hlc decode session.pcapng             who said what, when, and what went wrong
   hlc decode 8000dbab9371d3234b71d1b981899189d191818991d26b9b3a232b30020000040040
+  hlc encode message.xml                the way back: from XML or JSON to EXI
 
 Every command explains itself: hlc demo --help"""
 
@@ -64,6 +65,12 @@ def _decode() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any]
     return command.add_arguments, command.decode
 
 
+def _encode() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any], int]]:
+    from hlc.commands import encode
+
+    return encode.add_arguments, encode.run
+
+
 def _sniff() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any], int]]:
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("interface", metavar="INTERFACE", nargs="?")
@@ -82,7 +89,8 @@ COMMANDS: Final = {
     "demo": Command("a whole charge, car and station simulated", _demo),
     "secc": Command("be a station (SECC)", _secc),
     "evcc": Command("be a vehicle (EVCC)", _evcc),
-    "decode": Command("decode a recorded session, or one message in hexadecimal", _decode),
+    "decode": Command("decode a recorded session, or one message", _decode),
+    "encode": Command("encode messages in XML or JSON", _encode),
     "sniff": Command("decode a session while it happens (not built yet)", _sniff),
 }
 
