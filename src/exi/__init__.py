@@ -12,7 +12,21 @@ Message classes live in `exi.messages`. `exi.engine` names the engine in use, "n
 variable OPENHLC_EXI forces one.
 """
 
+from exi.bitmap import Read, Traced
+from exi.declare import Element
 from exi.engine import Examined, Schema, engine, schema, schema_names
 from exi.errors import DecodeError, EncodeError, ExiError
 
-__all__ = ["DecodeError", "EncodeError", "Examined", "ExiError", "Schema", "engine", "schema", "schema_names"]
+__all__ = [
+    "DecodeError",
+    "Element",
+    "EncodeError",
+    "Examined",
+    "ExiError",
+    "Read",
+    "Schema",
+    "Traced",
+    "engine",
+    "schema",
+    "schema_names",
+]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from exi.codec import HEADER, Decoder
+from exi.codec import FORMS, HEADER, Decoder
 from exi.errors import DecodeError
 from exi.grammar import Grammar
 
@@ -40,20 +40,20 @@ class Traced(NamedTuple):
     error: DecodeError | None
     lenient: bool
     """Whether a list of full length ended with the two-bit code that some peers write."""
+    exact: bool
+    """Whether nothing was left of the input."""
 
 
 def trace(grammar: Grammar, data: bytes, *, fragment: bool) -> Traced:
-    """Decode as `Schema.examine` does: by the specification; where that fails, in the peers' form if that succeeds."""
-    first = _trace(grammar, data, fragment, lenient=False)
-    if first.error is not None:
-        again = _trace(grammar, data, fragment, lenient=True)
-        if again.error is None:
-            return again
-    return first
+    """Decode as `Schema.examine` does: in the form that fits best, by the specification where none does."""
+    found = [_trace(grammar, data, fragment, form) for form in FORMS]
+    read = [traced for traced in found if traced.error is None]
+    exact = [traced for traced in read if traced.exact]
+    return (exact or read or found)[0]
 
 
-def _trace(grammar: Grammar, data: bytes, fragment: bool, *, lenient: bool) -> Traced:
-    decoder = Decoder(grammar, data, lenient=lenient)
+def _trace(grammar: Grammar, data: bytes, fragment: bool, form: int) -> Traced:
+    decoder = Decoder(grammar, data, lenient=form)
     reader = decoder.reader
     records: list[Read] = []
 
@@ -72,14 +72,15 @@ def _trace(grammar: Grammar, data: bytes, fragment: bool, *, lenient: bool) -> T
         records.append(Read(0, 8, "header", ()))
     decoder.note = note
     try:
-        message = grammar.named(*decoder.fragment()) if fragment else decoder.document()
+        code, value = decoder.root(fragment=fragment)
     except DecodeError as error:
         untold(decoder.start)
-        return Traced(records, None, error, lenient)
+        return Traced(records, None, error, form != FORMS[0], False)
     untold(reader.bit)
     whole = -(-reader.bit // 8) * 8
     if reader.bit < whole:
         records.append(Read(reader.bit, whole, "padding", ()))
     if whole < reader.size:
         records.append(Read(whole, reader.size, "surplus", ()))
-    return Traced(records, message, None, lenient)
+    message = grammar.named(code, value) if fragment else value
+    return Traced(records, message, None, form != FORMS[0], reader.finished)

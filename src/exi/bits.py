@@ -26,6 +26,12 @@ class BitReader:
         self.size = len(data) * 8
         self.bit = bit
 
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left but the zero bits that fill the last octet."""
+        left = self.size - self.bit
+        return left < 8 and not (left and self.data[-1] & ((1 << left) - 1))
+
     def bits(self, count: int) -> int:
         """An n-bit unsigned integer (7.1.9)."""
         bit = self.bit
@@ -78,6 +84,9 @@ class BitReader:
             raise Malformed("a string table entry is named, but V2G documents hold none")
         if most is not None and count > most:
             raise Malformed(f"{count} characters, more than {most}")
+        return self.characters(count)
+
+    def characters(self, count: int) -> str:
         if count > (self.size - self.bit) >> 3:
             raise Malformed("the input ends here")
         return "".join([self.character() for _ in range(count)])
@@ -131,6 +140,9 @@ class BitWriter:
 
     def string(self, value: str) -> None:
         self.unsigned(len(value) + 2)
+        self.characters(value)
+
+    def characters(self, value: str) -> None:
         for character in value:
             self.unsigned(ord(character))
 

@@ -7,18 +7,41 @@ strict, with default fidelity options and without string tables (EXI 1.0; ISO 15
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any, Final
 
 from exi.bits import BIG_BITS, BitReader, BitWriter, Malformed
 from exi.declare import Message
 from exi.errors import DecodeError, EncodeError
-from exi.grammar import Event, Field, Grammar, Kind, Production, Simple, State, TypeGrammar
+from exi.grammar import ITEM, Event, Field, Grammar, Kind, Production, Simple, State, TypeGrammar
+from exi.wildcard import WildReader, WildWriter
 
 HEADER: Final = 0x80
 """Distinguishing bits 10, no options, final version 1."""
 
+MAX_DEPTH: Final = 64
+"""Of elements in elements. Only wildcards come near it."""
+
+ROOM: Final = 64
+"""Octets of memory that a message may take for each octet of the document that it comes in."""
+
 SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+SHORT: Final = {
+    Event.ELEMENT: "SE",
+    Event.ATTRIBUTE: "AT",
+    Event.TEXT: "CH",
+    Event.MIXED: "CH",
+    Event.ANY: "SE",
+    Event.END: "EE",
+}
+"""The names of the events in EXI."""
+
+FORMS: Final = (0, 16, 1)
+"""How a list ends that holds as many items as the schema allows. 0: with one bit, as EXI has it. Some peers write two
+there, after lists with room for at least so many items: the codec of the package iso15118 after some of 16 and more,
+libcbv2g after all."""
 
 EMPTY_VALUE_BITS: Final = 3
 """Width of the second-level event codes before an element's value; code 0 is the end of the element."""
@@ -29,7 +52,7 @@ class Cursor:
 
     __slots__ = ("count", "field", "lenient", "state")
 
-    def __init__(self, start: State, *, lenient: bool = False) -> None:
+    def __init__(self, start: State, *, lenient: int = 0) -> None:
         self.state = start
         self.field: Field | None = None
         self.count = 0
@@ -45,43 +68,66 @@ class Cursor:
                 raise Malformed(f"more than {field.maximum} items")
             if self.count < field.minimum:
                 after = production.again
-            elif self.count == field.maximum and not self.lenient:
+            elif self.count == field.maximum and not 0 < self.lenient <= field.maximum:
                 after = production.full
         assert after is not None
         self.state = after
 
 
 class Decoder:
-    """Reads one document. `lenient` expects the two-bit code that some peers write after a full list."""
+    """Reads one document in one of the `FORMS`."""
 
-    def __init__(self, grammar: Grammar, data: bytes, *, lenient: bool = False) -> None:
+    def __init__(self, grammar: Grammar, data: bytes, *, lenient: int = 0) -> None:
         self.grammar = grammar
         self.reader = BitReader(data)
         self.lenient = lenient
+        self.room = ROOM * len(data)
+        self.full = False
+        """Whether a list held as many items as the schema allows."""
         self.path: list[str] = []
         self.start = 0
         """Where the event code or value began that is being read."""
+        self.note: Callable[[str, str, int | None, Any], None] | None = None
+        """Told of each event code and value when it is read: event, name, code, value. See `exi.bitmap`."""
 
-    def document(self) -> Message:
-        return self.guard(self.grammar.document, self.grammar.document.bits, None)
+    def enter(self, cost: int) -> None:
+        """Hold a message that begins against the limits of depth and memory."""
+        if len(self.path) > MAX_DEPTH:
+            raise Malformed(f"elements are nested deeper than {MAX_DEPTH}")
+        self.take(cost)
 
-    def fragment(self) -> Message:
-        return self.guard(self.grammar.fragment, self.grammar.fragment_bits, self.grammar.fragment_end)
+    def take(self, octets: int) -> None:
+        """Hold the memory that something takes against what is left."""
+        self.room -= octets
+        if self.room < 0:
+            raise Malformed(f"the message would take more than {ROOM} times the memory of the input")
 
-    def guard(self, state: State, bits: int, end: int | None) -> Message:
+    @cached_property
+    def wild(self) -> WildReader:
+        """Reads what comes in the place of wildcards."""
+        return WildReader(self)
+
+    def root(self, *, fragment: bool) -> tuple[int, Any]:
+        """The event code of a document's or a fragment's element, and its value."""
+        grammar = self.grammar
+        state = grammar.fragment if fragment else grammar.document
+        bits = grammar.fragment_bits if fragment else state.bits
         try:
             if self.reader.bits(8) != HEADER:
                 raise Malformed("not an EXI document: it does not begin with the octet 80")
-            message: Message = self.element(self.production(state, bits))
-            if end is not None:
+            code, production = self.production(state, bits)
+            value = self.element(production)
+            if fragment:
                 self.start = self.reader.bit
-                if self.reader.bits(bits) != end:
+                if self.reader.bits(bits) != grammar.fragment_end:
                     raise Malformed("the fragment does not end after its element")
-            return message
+                if self.note is not None:
+                    self.note("ED", "", grammar.fragment_end, None)
+            return code, value
         except Malformed as error:
             raise DecodeError(".".join(self.path), str(error), self.start) from None
 
-    def production(self, state: State, bits: int) -> Production:
+    def production(self, state: State, bits: int) -> tuple[int, Production]:
         """Read an event code."""
         self.start = self.reader.bit
         code = self.reader.bits(bits)
@@ -89,8 +135,10 @@ class Decoder:
             raise Malformed(f"event code {code} stands for nothing in the schema here")
         production = state.productions[code]
         if production.event is Event.REFUSED:
-            raise Malformed(f"event code {code} stands for {describe(production)}, which is not read here")
-        return production
+            raise Malformed(f"event code {code} stands for {describe(production)}, which may not come here")
+        if self.note is not None:
+            self.note(SHORT[production.event], production.name[0], code, None)
+        return code, production
 
     def element(self, production: Production) -> Any:
         """Read what follows SE(name): a value or a type."""
@@ -100,6 +148,7 @@ class Decoder:
         return value
 
     def message(self, grammar: TypeGrammar) -> Message:
+        self.enter(grammar.cost)
         values: dict[str, Any] = {f.name: [] for f in grammar.fields if f.repeated}
         cursor = Cursor(grammar.start, lenient=self.lenient)
         while True:
@@ -109,19 +158,23 @@ class Decoder:
                 assert field is not None
                 values[field.name] = self.nothing(state.productions[-1].simple)
                 break
-            production = self.production(state, state.bits)
+            _, production = self.production(state, state.bits)
             if production.event is Event.END:
                 break
             field = production.field
             assert field is not None
             cursor.advance(production)
+            self.full |= field.counted and cursor.count == field.maximum
             if production.event is Event.ELEMENT:
                 value = self.element(production)
+            elif production.event is Event.ANY:
+                value = self.wild.read(production.name[1])
             else:
                 self.path.append(field.name)
                 value = self.value(production.simple)
                 self.path.pop()
             if field.repeated:
+                self.take(ITEM)
                 values[field.name].append(value)
             else:
                 values[field.name] = value
@@ -135,10 +188,14 @@ class Decoder:
             if not self.second_level_end(1):
                 raise Malformed("event code 1 stands for nothing in the schema here")
             return self.nothing(simple)
+        if self.note is not None:
+            self.note("CH", "", 0, None)
         value = self.value(simple)
         self.start = self.reader.bit
         if self.reader.bits(1):
             raise Malformed("event code 1 stands for nothing in the schema here")
+        if self.note is not None:
+            self.note("EE", "", 0, None)
         return value
 
     def empty_value(self, state: State) -> bool:
@@ -162,12 +219,16 @@ class Decoder:
         """The empty value of a simple type."""
         if simple is None or simple.kind not in (Kind.STRING, Kind.BINARY) or simple.minimum:
             raise Malformed("the value is missing")
+        if self.note is not None:
+            self.note("EE", "", None, None)
         return "" if simple.kind is Kind.STRING else b""
 
     def value(self, simple: Simple | None) -> Any:
         assert simple is not None
         self.start = self.reader.bit
         value = self.read(simple)
+        if self.note is not None:
+            self.note("value", "", None, value)
         check(simple, value)
         return value
 
@@ -196,7 +257,7 @@ class Decoder:
 
 
 def describe(production: Production) -> str:
-    return "a wildcard" if production.name[0] == "*" else production.name[0]
+    return {"*": "a wildcard", "": "text or the end"}.get(production.name[0], production.name[0])
 
 
 def check(simple: Simple, value: Any) -> None:
@@ -307,6 +368,8 @@ def fits(production: Production, item: Any) -> bool:
         return False
     if production.event is Event.MIXED:
         return type(item) is str
+    if production.event is Event.ANY:
+        return isinstance(item, Message)
     return production.type is None or type(item) is production.type.cls
 
 
@@ -340,44 +403,45 @@ class Encoder:
     def __init__(self, grammar: Grammar) -> None:
         self.grammar = grammar
         self.writer = BitWriter()
+        self.cost = 0
         self.path: list[str] = []
 
-    def document(self, message: Message) -> bytes:
-        return self.guard(self.grammar.document, self.grammar.document.bits, None, message)
-
-    def fragment(self, message: Message) -> bytes:
-        return self.guard(self.grammar.fragment, self.grammar.fragment_bits, self.grammar.fragment_end, message)
-
-    def guard(self, state: State, bits: int, end: int | None, message: Message) -> bytes:
-        codes = (c for c, p in enumerate(state.productions) if p.type is not None and type(message) is p.type.cls)
-        code = next(codes, None)
-        if code is None:
-            raise EncodeError("", f"{type(message).__name__} is no element of {self.grammar.name}")
-        production = state.productions[code]
+    def root(self, code: int, value: Any, *, fragment: bool) -> bytes:
+        """A document or a fragment, from the event code of its element and the value of that."""
+        grammar = self.grammar
+        state = grammar.fragment if fragment else grammar.document
+        bits = grammar.fragment_bits if fragment else state.bits
         try:
-            if production.event is Event.REFUSED:
-                raise Malformed(f"{production.name[0]} is not written here")
             self.writer.bits(HEADER, 8)
             self.writer.bits(code, bits)
-            self.item(production, message)
-            if end is not None:
-                self.writer.bits(end, bits)
+            self.item(state.productions[code], value)
+            if fragment:
+                self.writer.bits(grammar.fragment_end, bits)
+            data = self.writer.bytes()
+            if self.cost > ROOM * len(data):
+                raise Malformed(f"who reads the message would need more than {ROOM} times the memory of its document")
         except Malformed as error:
             raise EncodeError(".".join(self.path), str(error)) from None
-        return self.writer.bytes()
+        return data
+
+    @cached_property
+    def wild(self) -> WildWriter:
+        """Writes what comes in the place of wildcards."""
+        return WildWriter(self)
 
     def item(self, production: Production, item: Any) -> None:
         """Write what a production carries."""
+        if production.event is Event.ANY:
+            self.wild.write(item, production.name[1])
+            return
         writer = self.writer
         self.path.append(production.name[0] or (production.field.name if production.field else ""))
         if production.type is not None:
-            for state, code, inner, value in walk(production.type, item):
-                writer.bits(code, state.bits)
-                if inner.event is not Event.END:
-                    self.item(inner, value)
+            self.message(production.type, item)
         else:
             assert production.simple is not None
             check(production.simple, item)
+            self.cost += production.simple.cost(item)
             element = production.event is Event.ELEMENT
             if element:
                 writer.bits(0, 1)
@@ -385,3 +449,18 @@ class Encoder:
             if element:
                 writer.bits(0, 1)
         self.path.pop()
+
+    def enter(self, cost: int) -> None:
+        """Count what a message will cost who reads it; `guard` holds the sum against the octets written."""
+        if len(self.path) > MAX_DEPTH:
+            raise Malformed(f"elements are nested deeper than {MAX_DEPTH}")
+        self.cost += cost
+
+    def message(self, grammar: TypeGrammar, message: Message) -> None:
+        """Write the content of a message."""
+        self.enter(grammar.cost)
+        for state, code, production, item in walk(grammar, message):
+            self.writer.bits(code, state.bits)
+            if production.field is not None:
+                self.cost += ITEM * production.field.repeated
+                self.item(production, item)

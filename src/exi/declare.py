@@ -30,7 +30,7 @@ when a schema is first used.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Final, TypeVar
+from typing import Annotated, Any, ClassVar, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -62,6 +62,8 @@ class Namespace:
     """Whether local elements bear the namespace (elementFormDefault)."""
     qualified_attributes: bool = False
     """Whether attributes do (attributeFormDefault)."""
+    type_names: tuple[str, ...] = ()
+    """The names of its types, which wildcards need: they stand in EXI's table of names (EXI 1.0, D.3)."""
     classes: list[type[Message]] = field(default_factory=list)
     elements: list[type[Message]] = field(default_factory=list)
 
@@ -166,7 +168,31 @@ def choice(name: str, *, optional: bool = False) -> Choice:
 
 
 class AnyElement(Message, kw_only=True):
-    """Stands for a wildcard in a list of alternatives. Its event codes are counted; its content is not read yet."""
+    """A wildcard in a list of alternatives, and an element that came in its place and is not of the schema.
+
+    An element of the schema that comes there is its own message. Names are `{namespace}local`, as in
+    `xml.etree.ElementTree`.
+    """
+
+    tag: str
+    attributes: dict[str, str] = {}
+    content: list[Any] = []
+    """Text (str), `AnyElement`s, and messages that are global elements of the schema."""
+
+
+class OtherElement(AnyElement, kw_only=True):
+    """A wildcard for elements of other namespaces than the declaring one. What comes there is an `AnyElement`."""
+
+
+class Element(NamedTuple):
+    """An element under a name that its value does not tell: one of several of the same type, or of a simple type.
+
+    `namespace` is needed where several namespaces of the schema have the name.
+    """
+
+    name: str
+    value: Any
+    namespace: str | None = None
 
 
 # Content models that are no plain sequence

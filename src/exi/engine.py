@@ -11,10 +11,12 @@ import os
 from functools import cached_property
 from typing import Any, Final, Literal, NamedTuple
 
-from exi.codec import Decoder, Encoder
-from exi.declare import Message, SchemaSet
+from exi.bitmap import Traced, trace
+from exi.bits import Malformed
+from exi.codec import FORMS, Decoder, Encoder
+from exi.declare import Element, Message, SchemaSet
 from exi.errors import DecodeError, EncodeError
-from exi.grammar import Grammar, compile_schema
+from exi.grammar import Event, Grammar, compile_schema
 from exi.pack import pack
 
 EngineName = Literal["native", "python"]
@@ -53,14 +55,39 @@ engine: Final = _CHOSEN
 """The engine in use."""
 
 
+Found = tuple[Any, int, int, bool]
+"""What was read: the root element's value, the bits read, its event code, and whether nothing is left of the input."""
+
+
 class Examined(NamedTuple):
     """A decoded document and what was remarkable about its bytes."""
 
-    message: Message
+    message: Any
+    """The message; for a fragment, what `decode_fragment` gives."""
     surplus: int
     """Octets after the end of the document. A Tesla Model Y sends one after its ContractAuthenticationReq."""
     lenient: bool
     """Whether a list of full length ended with the two-bit code that some peers write."""
+
+
+class RefusedError(DecodeError):
+    """The error of input that no engine reads. Where and why is found out when somebody asks: the Python engine then
+    reads the input again. So refusing costs no more than reading, and the error is the same on both engines."""
+
+    def __init__(self, grammar: Grammar, data: bytes, *, fragment: bool) -> None:
+        Exception.__init__(self)
+        self._decoder = Decoder(grammar, data)
+        self._fragment = fragment
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("path", "reason", "bit"):
+            raise AttributeError(name)
+        try:
+            self._decoder.root(fragment=self._fragment)
+            super().__init__("", "refused by the C engine, but not by the Python engine: a defect of openhlc")
+        except DecodeError as error:
+            super().__init__(error.path, error.reason, error.bit)
+        return getattr(self, name)
 
 
 class Schema:
@@ -90,55 +117,102 @@ class Schema:
 
         Raises `DecodeError` for anything that is no document of this schema.
         """
-        if self._native is not None and type(data) is bytes and (found := self._native.decode(data, False, False)):
-            message: Message = found[0]
-            return message
-        return self.examine(data).message
+        if self._native is not None and type(data) is bytes:
+            found = self._native.decode(data, False, FORMS[0])
+            if found and found[3]:
+                message: Message = found[0]
+                return message
+        document: Message = self.examine(data).message
+        return document
 
     def examine(self, data: bytes) -> Examined:
         """Decode, and tell about surplus octets and list ends in the form of some peers."""
         return self._read(data, fragment=False)
 
-    def decode_fragment(self, data: bytes) -> Message:
-        """The element in one EXI fragment, as it is signed."""
-        return self._read(data, fragment=True).message
+    def decode_fragment(self, data: bytes) -> Message | Element:
+        """The element in one EXI fragment, as it is signed: a message, or an `Element` where the name of the element
+        does not follow from its value. Raises `DecodeError`.
+        """
+        element: Message | Element = self.examine_fragment(data).message
+        return element
+
+    def examine_fragment(self, data: bytes) -> Examined:
+        """What `examine` is to `decode`."""
+        return self._read(data, fragment=True)
+
+    def trace(self, data: bytes, *, fragment: bool = False) -> Traced:
+        """Every event code and value of a document with its bits; where decoding fails, those before the failure.
+
+        Made by the Python engine, whichever is in use; slow. Raises nothing for what `data` may hold.
+        """
+        return trace(self.grammar, bytes(data), fragment=fragment)
 
     def _read(self, data: bytes, *, fragment: bool) -> Examined:
         data = bytes(data)
-        # By the specification first, then in the peers' form; the error is that of the specification.
+        best: Examined | None = None
+        for form in FORMS:
+            found, full = self._attempt(data, fragment, form)
+            if found is not None:
+                value, bits, code, exact = found
+                if exact or best is None:
+                    message = self.grammar.named(code, value) if fragment else value
+                    best = Examined(message, len(data) - (bits + 7) // 8, form != FORMS[0])
+                if exact:
+                    break
+            if not full:
+                break
+        if best is None:
+            raise RefusedError(self.grammar, data, fragment=fragment)
+        return best
+
+    def _attempt(self, data: bytes, fragment: bool, form: int) -> tuple[Found | None, bool]:
+        """What is read in one of the `FORMS`, if anything; and whether another form might read something else."""
         if self._native is not None:
-            for lenient in (False, True):
-                if found := self._native.decode(data, fragment, lenient):
-                    return Examined(found[0], len(data) - (found[1] + 7) // 8, lenient)
-        error: DecodeError | None = None
-        for lenient in (False, True):
-            decoder = Decoder(self.grammar, data, lenient=lenient)
-            try:
-                message = decoder.fragment() if fragment else decoder.document()
-                return Examined(message, len(data) - (decoder.reader.bit + 7) // 8, lenient)
-            except DecodeError as failure:
-                error = error or failure
-        assert error is not None
-        raise error
+            found: Found | Literal[False] | None = self._native.decode(data, fragment, form)
+            if found is not False:  # the C engine reads no wildcards
+                return found, True
+        decoder = Decoder(self.grammar, data, lenient=form)
+        try:
+            code, value = decoder.root(fragment=fragment)
+        except DecodeError:
+            return None, decoder.full
+        return (value, decoder.reader.bit, code, decoder.reader.finished), decoder.full
 
     def encode(self, message: Message) -> bytes:
         """The EXI document of a message. Raises `EncodeError` for what the schema forbids."""
+        code = self._documents.get(type(message))
+        if code is None:
+            raise EncodeError("", f"{type(message).__name__} is no document of {self.name}")
         if self._native is not None:
-            data: bytes | None = self._native.encode(message, False)
+            data: bytes | None = self._native.encode(message, code, False)
             if data is not None:
                 return data
-        return Encoder(self.grammar).document(message)
+        return Encoder(self.grammar).root(code, message, fragment=False)
 
-    def encode_fragment(self, element: Message) -> bytes:
-        """The EXI fragment of an element: the octets that are digested when it is signed."""
+    @cached_property
+    def _documents(self) -> dict[type[Message], int]:
+        """The event codes of the documents."""
+        productions = self.grammar.document.productions
+        return {p.type.cls: code for code, p in enumerate(productions) if p.event is Event.ELEMENT and p.type}
+
+    def encode_fragment(self, element: Message | Element) -> bytes:
+        """The EXI fragment of an element: the octets that are digested when it is signed. Raises `EncodeError`.
+
+        A message stands for the global element of its class's name, or for the only element of its type. Any other
+        element is an `Element`.
+        """
+        try:
+            code, value = self.grammar.element(element)
+        except Malformed as error:
+            raise EncodeError("", str(error)) from None
         if self._native is not None:
-            data: bytes | None = self._native.encode(element, True)
+            data: bytes | None = self._native.encode(value, code, True)
             if data is not None:
                 return data
-        return Encoder(self.grammar).fragment(element)
+        return Encoder(self.grammar).root(code, value, fragment=True)
 
-    def to_xml(self, message: Message) -> str:
-        """The message as XML text, without white space; namespaces as in the schema.
+    def to_xml(self, message: Message | Element) -> str:
+        """The message or element as XML text, without white space; namespaces as in the schema.
 
         Raises `EncodeError` for what the schema forbids, or XML cannot carry.
         """
@@ -146,8 +220,11 @@ class Schema:
 
         return xml.to_xml(self.grammar, message)
 
-    def from_xml(self, text: str) -> Message:
-        """The message in XML text. Raises `DecodeError` with the path of what the schema forbids."""
+    def from_xml(self, text: str) -> Message | Element:
+        """The message or element in XML text, as `decode_fragment` gives it.
+
+        Raises `DecodeError` with the path of what the schema forbids.
+        """
         from exi import xml
 
         return xml.from_xml(self.grammar, text)

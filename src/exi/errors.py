@@ -15,8 +15,11 @@ class ExiError(Exception):
         self.path = path
         self.reason = reason
         self.bit = bit
-        where = f"{path} at bit {bit}".lstrip() if bit is not None else path
-        super().__init__(f"{where}: {reason}" if where else reason)
+        super().__init__(path, reason, bit)
+
+    def __str__(self) -> str:
+        where = f"{self.path} at bit {self.bit}".lstrip() if self.bit is not None else self.path
+        return f"{where}: {self.reason}" if where else self.reason
 
 
 class DecodeError(ExiError):

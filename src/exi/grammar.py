@@ -14,20 +14,23 @@ import inspect
 import operator
 import types
 import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
 from typing import Any, Final
 
+from exi.bits import Malformed
 from exi.declare import (
     HOME,
     AnyElement,
     Binary,
     Choice,
+    Element,
     Group,
     Integer,
     Message,
     Namespace,
     Occurs,
+    OtherElement,
     SchemaSet,
     String,
     attribute,
@@ -38,6 +41,13 @@ from exi.declare import (
 
 QName = tuple[str, str]
 """Local name and namespace URI: the order in which EXI sorts names."""
+
+NUMBER: Final = 32
+TEXT: Final = 80
+OCTETS: Final = 48
+LIST: Final = 64
+ITEM: Final = 16
+"""Octets of memory that values and lists take at most, without their characters, octets and items."""
 
 NARROW: Final = 4096
 """Integer ranges of at most this many values are n-bit unsigned numbers (EXI 1.0, 7.1.9)."""
@@ -66,8 +76,10 @@ class Event(IntEnum):
     MIXED = 3
     """Characters between the children of an element with mixed content."""
     END = 4
-    REFUSED = 5
-    """Has an event code, but is not read: a wildcard, or a global element that is no document."""
+    ANY = 5
+    """A wildcard: `exi.wildcard` reads and writes what comes there. The namespace of its name is the excluded one."""
+    REFUSED = 6
+    """Has an event code, but may not come: a global element that is no document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,14 @@ class Simple:
     bits: int = 0
     members: tuple[Enum, ...] = ()
     hexadecimal: bool = False
+
+    def cost(self, value: Any) -> int:
+        """Octets of memory that a value takes at most. What Python keeps one of for all takes none."""
+        if self.kind in (Kind.UNSIGNED, Kind.INTEGER) or (self.kind is Kind.BITS and self.bits > 8):
+            return NUMBER
+        if not value or self.kind not in (Kind.STRING, Kind.BINARY):
+            return 0
+        return TEXT + 4 * len(value) if self.kind is Kind.STRING else OCTETS + len(value)
 
 
 @dataclass(slots=True)
@@ -128,6 +148,11 @@ class TypeGrammar:
     namespace: Namespace
     fields: list[Field] = field(default_factory=list)
     start: State = field(default_factory=State)
+
+    @property
+    def cost(self) -> int:
+        """Octets of memory that an instance takes with empty lists, but without its values."""
+        return self.cls.__basicsize__ + LIST * sum(f.repeated for f in self.fields)
 
 
 @dataclass(slots=True)
@@ -188,10 +213,10 @@ class Compiler:
                 character = Production(Event.MIXED, ("", ""), place, Simple(Kind.STRING))
             home = declaring_namespace(cls, name)
             branches = alternatives(base)
-            if place.repeated and (len(branches) > 1 or mixed in marks or AnyElement in branches):
+            if place.repeated and (len(branches) > 1 or mixed in marks or issubclass(branches[0], AnyElement)):
                 names = []
                 for branch in branches:
-                    leaf = Particle(place, self.alternative(branch, place), len(particles), False)
+                    leaf = Particle(place, self.alternative(branch, place, home), len(particles), False)
                     particles[branch.__name__] = leaf
                     names.append(branch.__name__)
                 parts.append(Group("choice", tuple(names), optional, repeat=True))
@@ -226,9 +251,9 @@ class Compiler:
         members = sorted((c for ns in self.namespaces for c in ns.elements if issubclass(c, base)), key=qname)
         return [Production(Event.ELEMENT, qname(c), place, type=self.grammar_of(c)) for c in members]
 
-    def alternative(self, branch: type[Message], place: Field) -> list[Production]:
-        if branch is AnyElement:
-            return [Production(Event.REFUSED, ("*", "*"), place)]
+    def alternative(self, branch: type[Message], place: Field, home: Namespace) -> list[Production]:
+        if issubclass(branch, AnyElement):
+            return [Production(Event.ANY, ("*", home.uri if branch is OtherElement else ""), place)]
         return [Production(Event.ELEMENT, qname(branch), place, type=self.grammar_of(branch))]
 
     def simple(self, base: Any, marks: list[Any]) -> Simple:
@@ -382,7 +407,7 @@ class Automaton:
             )
 
     def is_wildcard(self, name: str) -> bool:
-        return self.particles[name].productions[0].event is Event.REFUSED
+        return self.particles[name].productions[0].event is Event.ANY
 
     def after(self, name: str, *, required: bool = False, full: bool = False) -> State:
         """The state after an item of a particle; `required`: more items must, `full`: no more items may come."""
@@ -411,7 +436,7 @@ def with_attributes(attributes: list[tuple[Production, bool]], content: State) -
     return state
 
 
-@dataclass(slots=True)
+@dataclass
 class Grammar:
     """The compiled grammar of a schema."""
 
@@ -420,7 +445,9 @@ class Grammar:
     """Every global element, sorted; those that are no document are refused. The escape code stands for SE(*)."""
     fragment: State
     """Every element name of the schema, sorted; then SE(*), then the end."""
-    types: dict[type[Message], TypeGrammar]
+    types: list[TypeGrammar]
+    globals: dict[QName, TypeGrammar]
+    """The type of every global element."""
     namespaces: tuple[Namespace, ...]
 
     @property
@@ -430,6 +457,53 @@ class Grammar:
     @property
     def fragment_end(self) -> int:
         return len(self.fragment.productions) + 1
+
+    @functools.cached_property
+    def own_names(self) -> dict[type[Message], int]:
+        """The fragment's code of the element that a message stands for by its class: the global element of the
+        class's name, or else the only one of its type."""
+        found: dict[type[Message], list[int]] = {}
+        for code, production in enumerate(self.fragment.productions):
+            if production.type is not None:
+                found.setdefault(production.type.cls, []).append(code)
+        own: dict[type[Message], int] = {}
+        for cls, codes in found.items():
+            codes = [c for c in codes if self.fragment.productions[c].name == qname(cls)] or codes
+            if len(codes) == 1:
+                own[cls] = codes[0]
+        return own
+
+    def named(self, code: int, value: Any) -> Message | Element:
+        """An element as the user gets it: the message alone where that tells the element's name."""
+        if self.own_names.get(type(value)) == code:
+            message: Message = value
+            return message
+        local, uri = self.fragment.productions[code].name
+        return Element(local, value, uri)
+
+    def element(self, element: Message | Element) -> tuple[int, Any]:
+        """The fragment's code of an element, and its value. Raises `Malformed` where the schema has no such element."""
+        if not isinstance(element, Element):
+            code = self.own_names.get(type(element))
+            if code is not None:
+                return code, element
+            names = [p.name[0] for p in self.fragment.productions if p.type and p.type.cls is type(element)]
+            if not names:
+                raise Malformed(f"{type(element).__name__} is no element of {self.name}")
+            raise Malformed(
+                f"{type(element).__name__} is the type of {', '.join(names)}: say which by exi.Element(name, value)"
+            )
+        local, value, uri = element
+        codes = [
+            code for code, p in enumerate(self.fragment.productions) if p.name[0] == local and uri in (None, p.name[1])
+        ]
+        if len(codes) != 1:
+            found = "several elements" if codes else "no element"
+            raise Malformed(f"{self.name} has {found} of the name {local}")
+        production = self.fragment.productions[codes[0]]
+        if production.type is not None and type(value) is not production.type.cls:
+            raise Malformed(f"{local} holds {production.type.cls.__name__}, not {type(value).__name__}")
+        return codes[0], value
 
 
 def compile_schema(schema: SchemaSet) -> Grammar:
@@ -444,27 +518,83 @@ def compile_schema(schema: SchemaSet) -> Grammar:
             for c in elements
         ]
     )
-    return Grammar(schema.name, document, fragment_state(compiler.types, elements), compiler.types, schema.namespaces)
+    types = list(compiler.types.values())
+    return Grammar(
+        schema.name,
+        document,
+        fragment_state(types, document.productions),
+        types,
+        {qname(c): compiler.types[c] for c in elements},
+        schema.namespaces,
+    )
 
 
-def fragment_state(types: dict[type[Message], TypeGrammar], elements: list[type[Message]]) -> State:
-    """The names of all elements, global and local. One that is declared with several types, or with a simple type,
-    is refused: its relaxed grammar (EXI 1.0, 8.5.3) is not built yet, and nothing that DIN 70121 signs needs it."""
-    declared: dict[QName, set[type[Message] | None]] = {qname(c): {c} for c in elements}
-    for grammar in types.values():
+def fragment_state(types: list[TypeGrammar], documents: list[Production]) -> State:
+    """The names of all elements, global and local. A name that is declared with several types has a type of its own,
+    which is added to `types`."""
+    declared: dict[QName, list[Production]] = {p.name: [p] for p in documents}
+    attributes: set[QName] = set()
+    for grammar in types:
         for state in states_of(grammar):
             for production in state.productions:
-                if production.event is Event.ELEMENT:
-                    cls = production.type.cls if production.type else None
-                    declared.setdefault(production.name, set()).add(cls)
+                if production.event is Event.ATTRIBUTE:
+                    attributes.add(production.name)
+                elif production.event is Event.ELEMENT:
+                    known = declared.setdefault(production.name, [])
+                    if not any(p.type is production.type and p.simple == production.simple for p in known):
+                        known.append(production)
+    names = sorted(declared)
     productions = []
-    for name in sorted(declared):
-        (cls, *others) = declared[name]
-        if cls is None or others:
-            productions.append(Production(Event.REFUSED, name))
+    for name in names:
+        (first, *others) = declared[name]
+        if others:
+            relaxed = relaxed_type(declared[name], sorted(attributes), names)
+            types.append(relaxed)
+            productions.append(Production(Event.ELEMENT, name, type=relaxed))
         else:
-            productions.append(Production(Event.ELEMENT, name, type=types[cls]))
+            productions.append(Production(Event.ELEMENT, name, simple=first.simple, type=first.type))
     return State(productions)
+
+
+def relaxed_type(declared: list[Production], attributes: list[QName], elements: list[QName]) -> TypeGrammar:
+    """The relaxed grammar of an element that is declared with several types (EXI 1.0, 8.5.3).
+
+    It has codes for every attribute and element of the schema. What may come of them is what one of the declared types
+    has, the one with attributes: a signed element has an Id. V2G schemas have one such name, eMAID of ISO 15118-2: text
+    with and without an Id.
+    """
+    (base,) = (p.type for p in declared if p.type is not None)
+    fields = [replace(f) for f in base.fields]
+    own = {p.name: p for state in states_of(base) for p in state.productions if p.event is Event.ATTRIBUTE}
+    (text,) = (p for state in states_of(base) for p in state.productions if p.event is Event.TEXT)
+    assert text.simple is not None
+    assert text.simple.kind is Kind.STRING
+    children = [Production(Event.REFUSED, name) for name in (*elements, ("*", ""))]
+    after_text = State([*children, Production(Event.END, ("", "")), Production(Event.REFUSED, ("", ""))])
+
+    def before_text(read: frozenset[QName]) -> State:
+        state = State()
+        for name in (*attributes, ("*", "")):
+            if name in own and name not in read:
+                place = own[name].field
+                assert place is not None
+                after = before_text(read | {name})
+                state.productions.append(
+                    Production(Event.ATTRIBUTE, name, fields[place.index], own[name].simple, next=after)
+                )
+            else:
+                state.productions.append(Production(Event.REFUSED, name))
+        state.productions += [*children, Production(Event.REFUSED, ("", ""))]
+        if read == set(own):
+            assert text.field is not None
+            state.productions.append(
+                Production(Event.TEXT, ("", ""), fields[text.field.index], text.simple, next=after_text)
+            )
+        else:
+            state.productions.append(Production(Event.REFUSED, ("", "")))
+        return state
+
+    return TypeGrammar(base.cls, base.namespace, fields, before_text(frozenset()))
 
 
 def states_of(grammar: TypeGrammar) -> list[State]:

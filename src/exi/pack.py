@@ -16,14 +16,14 @@ NONE: Final = UNBOUNDED
 def pack(grammar: Grammar) -> tuple[bytes, tuple[Any, ...]]:
     """Lay a grammar out for the C engine: words as drawn in `native/table.h`, and the Python objects they refer to."""
     objects: list[Any] = []
-    types = list(grammar.types.values())
+    types = grammar.types
     type_index = {id(t): i for i, t in enumerate(types)}
     states: list[State] = [grammar.document, grammar.fragment]
     fields: list[Field] = []
     field_index: dict[int, int] = {}
     type_words: list[int] = []
     for t in types:
-        type_words += [len(objects), len(states), len(fields), len(t.fields)]
+        type_words += [len(objects), len(states), len(fields), len(t.fields), t.cost]
         objects.append(t.cls)
         for f in t.fields:
             field_index[id(f)] = len(fields)

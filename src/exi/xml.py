@@ -7,12 +7,14 @@ import binascii
 import re
 import xml.etree.ElementTree as ElementTree
 from typing import Any, Final
+from xml.sax.saxutils import quoteattr
 
 from exi.bits import Malformed
-from exi.codec import Cursor, check, walk
-from exi.declare import Message
+from exi.codec import MAX_DEPTH, Cursor, check, walk
+from exi.declare import AnyElement, Element, Message
 from exi.errors import DecodeError, EncodeError
 from exi.grammar import Event, Grammar, Kind, Production, QName, Simple, State, TypeGrammar
+from exi.wildcard import XML, allowed, split, wild_name
 
 UNWRITABLE: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot carry."""
@@ -22,14 +24,15 @@ ATTRIBUTE_ESCAPES: Final = ESCAPES | str.maketrans({'"': "&quot;", "\n": "&#10;"
 """A parser turns bare white space in attributes into blanks."""
 
 
-def to_xml(grammar: Grammar, message: Message) -> str:
+def to_xml(grammar: Grammar, element: Message | Element) -> str:
     """One line of XML; the namespaces in use are declared on the root."""
-    root = next((p for p in grammar.document.productions if p.type and p.type.cls is type(message)), None)
-    if root is None:
-        raise EncodeError("", f"{type(message).__name__} is no element of {grammar.name}")
     writer = XmlWriter(grammar)
-    writer.element(root, message)
-    declared = "".join(f' xmlns:{writer.prefixes[uri]}="{uri}"' for uri in sorted(writer.used))
+    try:
+        code, value = grammar.element(element)
+    except Malformed as error:
+        raise EncodeError("", str(error)) from None
+    writer.element(grammar.fragment.productions[code], value)
+    declared = "".join(f" xmlns:{prefix}={quoteattr(uri)}" for uri, prefix in sorted(writer.used.items()))
     text = "".join(writer.parts)
     end = re.search("[ >]", text)
     assert end is not None
@@ -38,8 +41,10 @@ def to_xml(grammar: Grammar, message: Message) -> str:
 
 class XmlWriter:
     def __init__(self, grammar: Grammar) -> None:
-        self.prefixes = {namespace.uri: namespace.prefix for namespace in grammar.namespaces}
-        self.used: set[str] = set()
+        self.grammar = grammar
+        self.prefixes = {namespace.uri: namespace.prefix for namespace in grammar.namespaces} | {XML: "xml"}
+        self.used: dict[str, str] = {}
+        """Prefixes by namespace."""
         self.parts: list[str] = []
         self.path: list[str] = []
 
@@ -61,8 +66,10 @@ class XmlWriter:
         local, uri = name
         if not uri:
             return local
-        self.used.add(uri)
-        return f"{self.prefixes[uri]}:{local}"
+        prefix = self.prefixes.setdefault(uri, f"ns{len(self.prefixes)}")
+        if uri != XML:
+            self.used[uri] = prefix
+        return f"{prefix}:{local}"
 
     def children(self, grammar: TypeGrammar, message: Message) -> None:
         open_tag = True
@@ -76,8 +83,33 @@ class XmlWriter:
                 open_tag = False
             if production.event is Event.ELEMENT:
                 self.element(production, item)
+            elif production.event is Event.ANY:
+                self.wild(item, production.name[1])
             elif production.event is not Event.END:
                 self.parts.append(self.text(production.simple, item).translate(ESCAPES))
+
+    def wild(self, item: Message, excluded: str) -> None:
+        """An element in the place of a wildcard."""
+        name = wild_name(self.grammar, item)
+        allowed(name, excluded)
+        if not isinstance(item, AnyElement):
+            self.element(Production(Event.ELEMENT, name, type=self.grammar.globals[name]), item)
+            return
+        label = self.tag(name)
+        self.path.append(name[0])
+        if len(self.path) > MAX_DEPTH:
+            raise Malformed(f"elements are nested deeper than {MAX_DEPTH}")
+        self.parts.append(f"<{label}")
+        for attribute, value in item.attributes.items():
+            self.parts.append(f' {self.tag(split(attribute))}="{writable(value).translate(ATTRIBUTE_ESCAPES)}"')
+        self.parts.append(">")
+        for child in item.content:
+            if isinstance(child, str):
+                self.parts.append(writable(child).translate(ESCAPES))
+            else:
+                self.wild(child, "")
+        self.parts.append(f"</{label}>")
+        self.path.pop()
 
     def text(self, simple: Simple | None, value: Any) -> str:
         assert simple is not None
@@ -88,33 +120,44 @@ class XmlWriter:
             return str(value.value)
         if simple.kind is Kind.BINARY:
             return value.hex().upper() if simple.hexadecimal else base64.b64encode(value).decode()
-        text = str(value)
-        if found := UNWRITABLE.search(text):
-            raise Malformed(f"XML cannot carry U+{ord(found[0]):04X}")
-        return text
+        return writable(str(value))
 
 
-def from_xml(grammar: Grammar, text: str) -> Message:
-    """The message of an XML document whose root is a document of the schema."""
+def writable(text: str) -> str:
+    if found := UNWRITABLE.search(text):
+        raise Malformed(f"XML cannot carry U+{ord(found[0]):04X}")
+    return text
+
+
+def from_xml(grammar: Grammar, text: str) -> Message | Element:
+    """The message or element of an XML document whose root is an element of the schema."""
     try:
         root = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError) as error:
         raise DecodeError("", f"no well-formed XML: {error}") from None
     name = split(root.tag)
-    for production in grammar.document.productions:
-        if production.name == name and production.type is not None and production.event is Event.ELEMENT:
-            return XmlReader().element(production.type, root, [name[0]])
-    raise DecodeError(name[0], f"no document of {grammar.name}; its namespace is {name[1]!r}")
-
-
-def split(tag: str) -> QName:
-    """Local name and namespace of a name as ElementTree writes it."""
-    uri, found, local = tag[1:].partition("}")
-    return (local, uri) if found and tag.startswith("{") else (tag, "")
+    for code, production in enumerate(grammar.fragment.productions):
+        if production.name == name:
+            try:
+                return grammar.named(code, XmlReader(grammar).item(production, root, [name[0]]))
+            except Malformed as error:
+                raise DecodeError(name[0], str(error)) from None
+    raise DecodeError(name[0], f"no element of {grammar.name}; its namespace is {name[1]!r}")
 
 
 class XmlReader:
     """Steps through the same automaton as the codec, so order and occurrence are those of the schema."""
+
+    def __init__(self, grammar: Grammar) -> None:
+        self.grammar = grammar
+
+    def item(self, production: Production, element: ElementTree.Element, path: list[str]) -> Any:
+        """What an element holds: a message, or a simple value."""
+        if production.type is not None:
+            return self.element(production.type, element, path)
+        if len(element) or element.attrib:
+            raise Malformed(f"{path[-1]} holds a value alone")
+        return self.value(production, element.text or "", path)
 
     def element(self, grammar: TypeGrammar, element: ElementTree.Element, path: list[str]) -> Message:
         values: dict[str, Any] = {f.name: [] for f in grammar.fields if f.repeated}
@@ -127,13 +170,11 @@ class XmlReader:
             for child in element:
                 child_name = split(child.tag)
                 production = self.step(cursor, Event.ELEMENT, child_name)
-                inner = [*path, child_name[0]]
-                if production.type is not None:
-                    item: Any = self.element(production.type, child, inner)
+                if production.event is Event.ANY:
+                    allowed(child_name, production.name[1])
+                    item: Any = self.wild(child, path)
                 else:
-                    if len(child) or child.attrib:
-                        raise Malformed(f"{child_name[0]} holds a value alone")
-                    item = self.value(production, child.text or "", inner)
+                    item = self.item(production, child, [*path, child_name[0]])
                 self.store(values, production, item)
                 self.characters(cursor, values, child.tail, path, children=True)
             self.step(cursor, Event.END, ("", ""))
@@ -153,6 +194,23 @@ class XmlReader:
             production = self.step(cursor, Event.MIXED, ("", ""))
             self.store(values, production, text)
 
+    def wild(self, element: ElementTree.Element, path: list[str]) -> Message:
+        """An element in the place of a wildcard."""
+        name = split(element.tag)
+        path = [*path, name[0]]
+        if len(path) > MAX_DEPTH:
+            raise Malformed(f"elements are nested deeper than {MAX_DEPTH}")
+        if name in self.grammar.globals:
+            return self.element(self.grammar.globals[name], element, path)
+        found = AnyElement(tag=element.tag, attributes=dict(element.attrib))
+        if element.text:
+            found.content.append(element.text)
+        for child in element:
+            found.content.append(self.wild(child, path))
+            if child.tail:
+                found.content.append(child.tail)
+        return found
+
     def step(self, cursor: Cursor, event: Event, name: QName) -> Production:
         state: State = cursor.state
         for production in state.productions:
@@ -160,6 +218,11 @@ class XmlReader:
                 if event is not Event.END:
                     cursor.advance(production)
                 return production
+        if event is Event.ELEMENT:
+            for production in state.productions:
+                if production.event is Event.ANY:
+                    cursor.advance(production)
+                    return production
         wanted = " or ".join(p.name[0] or p.event.name.lower() for p in state.productions)
         found = {Event.END: "the end", Event.MIXED: "text"}.get(event, name[0])
         raise Malformed(f"{found} stands where {wanted} belongs")

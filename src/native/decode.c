@@ -5,9 +5,20 @@
 typedef struct {
     const Grammar *g;
     Reader r;
-    bool lenient;
+    uint32_t lenient; /* see exi.codec.FORMS */
     unsigned depth;
+    bool wildcard;
+    size_t room; /* octets of memory that may still be taken */
 } Decoder;
+
+/* Decoder.take */
+static bool take(Decoder *d, size_t octets)
+{
+    if (octets > d->room)
+        return false;
+    d->room -= octets;
+    return true;
+}
 
 /* One function per kind of value. Each returns a new reference, or NULL where the input or the schema says no. */
 
@@ -105,7 +116,7 @@ static bool read_length(Decoder *d, const Simple *s, uint64_t offset, uint64_t *
         return false;
     *length -= offset;
     return !(s->has_maximum && *length > s->maximum) && !(s->has_minimum && *length < s->minimum) &&
-           *length <= octets_left(&d->r);
+           *length <= octets_left(&d->r) && take(d, value_cost(s, (size_t)*length));
 }
 
 /* Text that is not ASCII: code points of one to three octets each. */
@@ -173,11 +184,11 @@ static PyObject *read_value(Decoder *d, const Simple *s)
     case BOOLEAN:
         return read_boolean(d);
     case BITS:
-        return read_narrow(d, s);
+        return take(d, value_cost(s, 0)) ? read_narrow(d, s) : NULL;
     case UNSIGNED:
-        return read_whole_unsigned(d, s);
+        return take(d, value_cost(s, 0)) ? read_whole_unsigned(d, s) : NULL;
     case INTEGER:
-        return read_whole(d, s);
+        return take(d, value_cost(s, 0)) ? read_whole(d, s) : NULL;
     case ENUM:
         return read_enum(d, s);
     case STRING:
@@ -300,8 +311,10 @@ static bool read_fields(Decoder *d, const Type *t, PyObject *message)
         REACHED(g, p);
         if (p->event == END)
             return true;
-        if (p->event == REFUSED)
+        if (p->event >= ANY) {
+            d->wildcard = p->event == ANY;
             return false;
+        }
         f = &g->fields[p->field];
         at = p->next;
         if (f->counted) { /* Cursor.advance */
@@ -311,9 +324,11 @@ static bool read_fields(Decoder *d, const Type *t, PyObject *message)
                 return false;
             if (count < f->minimum)
                 at = p->again;
-            else if (count == f->maximum && !d->lenient)
+            else if (count == f->maximum && !(d->lenient && f->maximum >= d->lenient))
                 at = p->full;
         }
+        if (f->repeated && !take(d, ITEM_COST))
+            return false;
         value = p->event == ELEMENT ? read_element(d, p) : read_value(d, p->simple);
         if (!value || !store(message, f, value))
             return false;
@@ -325,7 +340,7 @@ static PyObject *read_message(Decoder *d, const Type *t)
     PyObject *message;
     bool good;
 
-    if (d->depth >= MAX_DEPTH)
+    if (d->depth >= MAX_DEPTH || !take(d, t->cost)) /* Decoder.enter */
         return NULL;
     message = t->cls->tp_alloc(t->cls, 0);
     if (!message)
@@ -338,27 +353,43 @@ static PyObject *read_message(Decoder *d, const Type *t)
     return message;
 }
 
-bool decode_root(const Grammar *g, const uint8_t *data, size_t size, bool fragment, bool lenient, PyObject **message,
-                 size_t *end_bit)
+/* BitReader.finished */
+static bool finished(const Reader *r)
 {
-    Decoder d = {.g = g, .r = {.data = data, .size = size * 8}, .lenient = lenient};
-    const State *root = &g->states[fragment ? FRAGMENT_STATE : DOCUMENT_STATE];
-    uint32_t header, code, end;
+    size_t left = r->size - r->bit;
 
-    if (!read_bits(&d.r, 8, &header) || header != 0x80)
+    return left < 8 && !(left && r->data[r->bit >> 3] & ((1u << left) - 1));
+}
+
+static bool read_root(Decoder *d, bool fragment, Found *found)
+{
+    const State *root = &d->g->states[fragment ? FRAGMENT_STATE : DOCUMENT_STATE];
+    const Production *p;
+    uint32_t header, end;
+
+    if (!read_bits(&d->r, 8, &header) || header != 0x80)
         return false;
-    if (!read_bits(&d.r, root->bits, &code) || code >= root->count)
+    if (!read_bits(&d->r, root->bits, &found->code) || found->code >= root->count)
         return false;
-    if (g->productions[root->first + code].event == REFUSED)
-        return false;
-    *message = read_element(&d, &g->productions[root->first + code]);
-    if (!*message)
+    p = &d->g->productions[root->first + found->code];
+    if (p->event != ELEMENT || !(found->value = read_element(d, p)))
         return false;
     /* after a fragment's element: SE(*) has the code after the elements, the end the one after that */
-    if (fragment && (!read_bits(&d.r, root->bits, &end) || end != root->count + 1)) {
-        Py_CLEAR(*message);
+    if (fragment && (!read_bits(&d->r, root->bits, &end) || end != root->count + 1)) {
+        Py_CLEAR(found->value);
         return false;
     }
-    *end_bit = d.r.bit;
+    found->bits = d->r.bit;
+    found->exact = finished(&d->r);
     return true;
+}
+
+/* Decoder.root */
+bool decode_root(const Grammar *g, const uint8_t *data, size_t size, bool fragment, uint32_t lenient, Found *found)
+{
+    Decoder d = {.g = g, .r = {.data = data, .size = size * 8}, .lenient = lenient, .room = size * ROOM};
+    bool good = read_root(&d, fragment, found);
+
+    found->wildcard = d.wildcard;
+    return good;
 }

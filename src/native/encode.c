@@ -5,6 +5,7 @@
 typedef struct {
     const Grammar *g;
     Writer w;
+    size_t cost; /* octets of memory that who reads the message will need */
 } Encoder;
 
 /* One function per kind of value. Each returns false where the schema forbids the value. */
@@ -115,6 +116,7 @@ static bool write_string(Encoder *e, const Simple *s, PyObject *value)
     if (!PyUnicode_CheckExact(value))
         return false;
     length = (size_t)PyUnicode_GET_LENGTH(value);
+    e->cost += value_cost(s, length);
     if (!length_allowed(s, length) || !write_unsigned(&e->w, length + 2))
         return false;
     if (PyUnicode_IS_ASCII(value))
@@ -134,12 +136,14 @@ static bool write_binary(Encoder *e, const Simple *s, PyObject *value)
     if (!PyBytes_CheckExact(value))
         return false;
     length = (size_t)PyBytes_GET_SIZE(value);
+    e->cost += value_cost(s, length);
     return length_allowed(s, length) && write_unsigned(&e->w, length) &&
            write_octets(&e->w, (const uint8_t *)PyBytes_AS_STRING(value), length);
 }
 
 static bool write_value(Encoder *e, const Simple *s, PyObject *value)
 {
+    e->cost += value_cost(s, 0); /* text and octets add theirs */
     switch (s->kind) {
     case BOOLEAN:
         return write_boolean(e, value);
@@ -221,6 +225,7 @@ static bool write_message(Encoder *e, const Type *t, PyObject *message, unsigned
     size_t left;
 
     memset(done, 0, t->fields * sizeof *done);
+    e->cost += t->cost;
     if (depth > MAX_DEPTH || !count_items(g, t, message, &left))
         return false;
     for (;;) {
@@ -234,7 +239,7 @@ static bool write_message(Encoder *e, const Type *t, PyObject *message, unsigned
             p = &g->productions[state->first + code];
             if (p->event == END && left == 0)
                 return write_bits(&e->w, code, state->bits);
-            if (p->event == END || p->event == REFUSED)
+            if (p->event >= END)
                 continue;
             if ((item = fitting_item(g, p, message, done[p->field - t->first_field])))
                 break;
@@ -243,6 +248,7 @@ static bool write_message(Encoder *e, const Type *t, PyObject *message, unsigned
             return false;
         left--;
         f = &g->fields[p->field];
+        e->cost += f->repeated ? ITEM_COST : 0;
         count = ++done[p->field - t->first_field];
         at = p->next;
         if (f->counted) { /* Cursor.advance */
@@ -256,25 +262,25 @@ static bool write_message(Encoder *e, const Type *t, PyObject *message, unsigned
     }
 }
 
-bool encode_root(const Grammar *g, PyObject *message, bool fragment, PyObject **data)
+bool encode_root(const Grammar *g, PyObject *value, uint32_t code, bool fragment, PyObject **data)
 {
     Encoder e; /* its buffer is not worth clearing */
     const State *root = &g->states[fragment ? FRAGMENT_STATE : DOCUMENT_STATE];
-    bool good = false;
+    const Production *p = &g->productions[root->first + code];
+    bool good;
 
+    if (code >= root->count || p->event != ELEMENT || (p->type && Py_TYPE(value) != p->type->cls))
+        return false;
     e.g = g;
+    e.cost = 0;
     writer_start(&e.w);
-    for (uint32_t code = 0; code < root->count; code++) {
-        const Production *p = &g->productions[root->first + code];
-        if (p->event != ELEMENT || p->type->cls != Py_TYPE(message))
-            continue;
-        good = write_bits(&e.w, 0x80, 8) && write_bits(&e.w, code, root->bits) &&
-               write_message(&e, p->type, message, 1) &&
-               (!fragment || write_bits(&e.w, root->count + 1, root->bits));
-        break;
-    }
+    good = write_bits(&e.w, 0x80, 8) && write_bits(&e.w, code, root->bits) && write_item(&e, p, value, 0) &&
+           (!fragment || write_bits(&e.w, root->count + 1, root->bits));
     if (good) {
         writer_finish(&e.w);
+        good = e.cost <= e.w.length * ROOM;
+    }
+    if (good) {
         *data = PyBytes_FromStringAndSize((const char *)e.w.data, (Py_ssize_t)e.w.length);
         good = *data != NULL;
     }

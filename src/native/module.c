@@ -1,6 +1,6 @@
 /* The Python face of the engine: exi._native.Grammar(words, objects) with decode and encode.
  *
- * Both methods return None for "no"; exi.engine then asks the Python engine why. They raise MemoryError alone. */
+ * Both methods return None for "no"; the Python engine tells why. They raise MemoryError alone. */
 #include "table.h"
 
 #include <structmember.h> /* PyMemberDef, before Python 3.12 */
@@ -57,29 +57,33 @@ static PyObject *no(void)
 
 static PyObject *grammar_decode(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    PyObject *message, *found;
-    size_t end_bit;
+    Found found;
+    unsigned long lenient = count == 3 ? PyLong_AsUnsignedLong(args[2]) : 0;
 
-    if (count != 3 || !PyBytes_Check(args[0])) {
-        PyErr_SetString(PyExc_TypeError, "decode(data: bytes, fragment: bool, lenient: bool)");
+    if (count != 3 || PyErr_Occurred() || lenient > UINT32_MAX || !PyBytes_Check(args[0])) {
+        PyErr_SetString(PyExc_TypeError, "decode(data: bytes, fragment: bool, lenient: int)");
         return NULL;
     }
     if (!decode_root((Grammar *)self, (const uint8_t *)PyBytes_AS_STRING(args[0]), (size_t)PyBytes_GET_SIZE(args[0]),
-                     args[1] == Py_True, args[2] == Py_True, &message, &end_bit))
+                     args[1] == Py_True, (uint32_t)lenient, &found)) {
+        if (found.wildcard && !PyErr_Occurred())
+            Py_RETURN_FALSE;
         return no();
-    found = Py_BuildValue("(Nn)", message, (Py_ssize_t)end_bit);
-    return found;
+    }
+    return Py_BuildValue("(NnIO)", found.value, (Py_ssize_t)found.bits, found.code,
+                         found.exact ? Py_True : Py_False);
 }
 
 static PyObject *grammar_encode(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     PyObject *data;
+    unsigned long code = count == 3 ? PyLong_AsUnsignedLong(args[1]) : 0;
 
-    if (count != 2) {
-        PyErr_SetString(PyExc_TypeError, "encode(message, fragment: bool)");
+    if (count != 3 || PyErr_Occurred() || code > UINT32_MAX) {
+        PyErr_SetString(PyExc_TypeError, "encode(value, code: int, fragment: bool)");
         return NULL;
     }
-    return encode_root((Grammar *)self, args[0], args[1] == Py_True, &data) ? data : no();
+    return encode_root((Grammar *)self, args[0], (uint32_t)code, args[2] == Py_True, &data) ? data : no();
 }
 
 /* The table, out of its words. Every index is checked here, so that no engine has to. */
@@ -147,6 +151,7 @@ static bool load_type(Grammar *g, Words *w, Type *t)
     t->first_state = indexed(w, g->counts[2]);
     t->first_field = word(w);
     t->fields = word(w);
+    t->cost = word(w);
     if (!w->good || !PyType_Check(cls) || t->fields > MAX_FIELDS ||
         (uint64_t)t->first_field + t->fields > g->counts[1])
         return false;
@@ -248,9 +253,9 @@ static bool consistent(const Grammar *g)
         const State *s = &g->states[i];
         for (uint32_t j = s->first; j < s->first + s->count; j++) {
             const Production *p = &g->productions[j];
-            if (p->event == END || p->event == REFUSED)
+            if (p->event >= END)
                 continue;
-            if ((!p->type && !p->simple) || (!p->type && p->event == ELEMENT && i <= FRAGMENT_STATE))
+            if ((!p->type && !p->simple) || (i == DOCUMENT_STATE && !p->type))
                 return false;
             if (i <= FRAGMENT_STATE)
                 continue;
@@ -306,9 +311,10 @@ static bool load(Grammar *g, const uint8_t *words, Py_ssize_t size)
 
 static PyMethodDef grammar_methods[] = {
     {"decode", (PyCFunction)(void (*)(void))grammar_decode, METH_FASTCALL,
-     "decode(data, fragment, lenient) -> (message, bits read), or None where the input is no such document"},
+     "decode(data, fragment, lenient) -> (value, bits, code, exact); None where the input is no such document, False "
+     "where it holds something for a wildcard"},
     {"encode", (PyCFunction)(void (*)(void))grammar_encode, METH_FASTCALL,
-     "encode(message, fragment) -> bytes, or None where the schema forbids the message"},
+     "encode(value, code, fragment) -> bytes, or None where the schema forbids the value"},
     {NULL, NULL, 0, NULL},
 };
 

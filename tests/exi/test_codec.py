@@ -13,6 +13,7 @@ from exi.engine import EngineName, Schema
 from exi.messages import din70121 as din
 from exi.messages import sap, xmldsig
 
+EXI = "http://www.w3.org/TR/canonical-exi/"
 SESSION = din.MessageHeader(SessionID=bytes(8))
 
 
@@ -172,7 +173,7 @@ def test_an_empty_body_and_empty_heads_are_messages(engine: EngineName) -> None:
         (b"$EXI\x80\x9a", "not an EXI document"),
         (b"\x80", " at bit 8: the input ends here"),
         (b"\x80\xff\xff", " at bit 8: event code 127 stands for nothing in the schema here"),
-        (b"\x80\x00", " at bit 8: event code 0 stands for AC_EVChargeParameter, which is not read here"),
+        (b"\x80\x00", " at bit 8: event code 0 stands for AC_EVChargeParameter, which may not come here"),
         (b"\x80\x9a\x02\x7f\xff\xff", "V2G_Message.Header.SessionID at bit 18: 9 octets, more than 8"),
     ],
 )
@@ -221,14 +222,14 @@ def test_numbers_without_bounds_keep_every_digit(write: Callable[[str, Message],
         2**4095 - 1,
         -(2**4095),
     ):
-        method = xmldsig.SignatureMethod(Algorithm="a", content=[xmldsig.HMACOutputLength(value=number)])
+        method = xmldsig.SignatureMethod(Algorithm=EXI, content=[xmldsig.HMACOutputLength(value=number)])
         message = xmldsig.Signature(
             SignedInfo=xmldsig.SignedInfo(
-                CanonicalizationMethod=xmldsig.CanonicalizationMethod(Algorithm="a"),
+                CanonicalizationMethod=xmldsig.CanonicalizationMethod(Algorithm=EXI),
                 SignatureMethod=method,
                 Reference=[
                     xmldsig.Reference(
-                        DigestMethod=xmldsig.DigestMethod(Algorithm="a"), DigestValue=xmldsig.DigestValue(value=b"")
+                        DigestMethod=xmldsig.DigestMethod(Algorithm=EXI), DigestValue=xmldsig.DigestValue(value=b"")
                     )
                 ],
             ),
@@ -251,12 +252,12 @@ def test_mixed_content_keeps_its_order(write: Callable[[str, Message], bytes], e
 
 
 def test_an_object_of_another_schema_is_refused(engine: EngineName) -> None:
-    with pytest.raises(exi.EncodeError, match="supportedAppProtocolReq is no element of din70121"):
+    with pytest.raises(exi.EncodeError, match="supportedAppProtocolReq is no document of din70121"):
         exi.schema("din70121", engine).encode(offers(1))
-    with pytest.raises(exi.EncodeError, match="SessionStopReq is not written here"):
+    with pytest.raises(exi.EncodeError, match="SessionStopReq is no document of din70121"):
         exi.schema("din70121", engine).encode(din.SessionStopReq())
 
 
 def test_a_schema_that_is_not_built_is_named() -> None:
-    with pytest.raises(KeyError, match="no schema 'iso15118_9'; there are sap, din70121, xmldsig"):
+    with pytest.raises(KeyError, match="no schema 'iso15118_9'; there are sap, din70121, iso15118_2, .*, xmldsig"):
         exi.schema("iso15118_9")

@@ -37,15 +37,15 @@ def test_nothing_leaks(documents: list[bytes]) -> None:
 
     def work() -> None:
         for data in documents:
-            message, _ = native.decode(data, False, False)
-            assert native.encode(message, False) == data
+            message, _, code, _ = native.decode(data, False, 0)
+            assert native.encode(message, code, False) == data
             for size in range(0, len(data), 97):
-                native.decode(data[:size], False, False)
+                native.decode(data[:size], False, 0)
             message.Header.SessionID = bytes(9)
-            assert native.encode(message, False) is None
+            assert native.encode(message, code, False) is None
             message.Header.SessionID = bytes(8)
             message.Body.BodyElement = 7
-            assert native.encode(message, False) is None
+            assert native.encode(message, code, False) is None
 
     def blocks() -> int:
         gc.collect()
@@ -70,8 +70,9 @@ def test_shared_objects_keep_their_reference_counts(documents: list[bytes]) -> N
 
     def work() -> None:
         for data in documents:
-            native.encode(native.decode(data, False, False)[0], False)
-            native.decode(data[:-2], False, False)
+            message, _, code, _ = native.decode(data, False, 0)
+            native.encode(message, code, False)
+            native.decode(data[:-2], False, 0)
 
     work()
     before = counts()

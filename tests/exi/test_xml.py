@@ -45,7 +45,7 @@ def test_what_xml_cannot_carry_is_refused_with_its_place() -> None:
     ("old", "new", "error"),
     [
         ("</v2g:V2G_Message>", "", "no well-formed XML"),
-        ("urn:din:70121:2012:MsgDef", "urn:x", "V2G_Message: no document of din70121; its namespace is 'urn:x'"),
+        ("urn:din:70121:2012:MsgDef", "urn:x", "V2G_Message: no element of din70121; its namespace is 'urn:x'"),
         ("ABCD", "ABC", "V2G_Message.Header.SessionID: hexadecimal"),
         ("ABCD", "00" * 9, "V2G_Message.Header.SessionID: 9 octets, more than 8"),
         ("<hd:SessionID>ABCD</hd:SessionID>", "", "V2G_Message.Header: the end stands where SessionID belongs"),

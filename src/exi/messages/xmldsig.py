@@ -2,8 +2,8 @@
 
 The header of every message may carry a `Signature`; real sessions use SignedInfo with one Reference per signed
 element. Elements of simple type are classes with one field, `value`. Elements with a repeated choice or mixed content
-keep their children in `content`, in document order. Wildcards (`AnyElement`) are counted in the grammar, but a
-document that uses one is refused: no V2G message does.
+keep their children in `content`, in document order. What stands there for a wildcard is an `AnyElement`, or the message
+of a global element; V2G messages are not known to use any.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from exi.declare import (
     Integer,
     Message,
     Namespace,
+    OtherElement,
     SchemaSet,
     attribute,
     base64_binary,
@@ -27,7 +28,37 @@ from exi.declare import (
     simple_content,
 )
 
-DS = Namespace("http://www.w3.org/2000/09/xmldsig#", prefix="ds")
+DS = Namespace(
+    "http://www.w3.org/2000/09/xmldsig#",
+    prefix="ds",
+    type_names=(
+        "CanonicalizationMethodType",
+        "CryptoBinary",
+        "DSAKeyValueType",
+        "DigestMethodType",
+        "DigestValueType",
+        "HMACOutputLengthType",
+        "KeyInfoType",
+        "KeyValueType",
+        "ManifestType",
+        "ObjectType",
+        "PGPDataType",
+        "RSAKeyValueType",
+        "ReferenceType",
+        "RetrievalMethodType",
+        "SPKIDataType",
+        "SignaturePropertiesType",
+        "SignaturePropertyType",
+        "SignatureType",
+        "SignatureValueType",
+        "SignatureMethodType",
+        "SignedInfoType",
+        "TransformType",
+        "TransformsType",
+        "X509DataType",
+        "X509IssuerSerialType",
+    ),
+)
 
 CryptoBinary = Annotated[bytes, base64_binary()]
 
@@ -52,10 +83,10 @@ class SignatureMethod(Message, kw_only=True):
     """How the signature is made."""
 
     CONTENT: ClassVar[Group | None] = sequence(
-        one_of("HMACOutputLength", optional=True), one_of("AnyElement", optional=True, repeat=True)
+        one_of("HMACOutputLength", optional=True), one_of("OtherElement", optional=True, repeat=True)
     )
     Algorithm: Annotated[str, attribute]
-    content: Annotated[list[HMACOutputLength | AnyElement | str], occurs(0), mixed] = []
+    content: Annotated[list[HMACOutputLength | OtherElement | str], occurs(0), mixed] = []
 
 
 @DS.type
@@ -70,7 +101,7 @@ class Transform(Message, kw_only=True):
     """One step from the referenced element to the octets that are digested."""
 
     Algorithm: Annotated[str, attribute]
-    content: Annotated[list[XPath | AnyElement | str], occurs(0), mixed] = []
+    content: Annotated[list[OtherElement | XPath | str], occurs(0), mixed] = []
 
 
 @DS.element
@@ -85,7 +116,7 @@ class DigestMethod(Message, kw_only=True):
     """How the digest is made."""
 
     Algorithm: Annotated[str, attribute]
-    content: Annotated[list[AnyElement | str], occurs(0), mixed] = []
+    content: Annotated[list[OtherElement | str], occurs(0), mixed] = []
 
 
 @DS.element
@@ -171,8 +202,8 @@ class RSAKeyValue(Message, kw_only=True):
 class KeyValue(Message, kw_only=True):
     """A public key."""
 
-    CONTENT: ClassVar[Group | None] = one_of("DSAKeyValue", "RSAKeyValue", "AnyElement")
-    content: Annotated[list[DSAKeyValue | RSAKeyValue | AnyElement | str], occurs(1), mixed]
+    CONTENT: ClassVar[Group | None] = one_of("DSAKeyValue", "RSAKeyValue", "OtherElement")
+    content: Annotated[list[DSAKeyValue | RSAKeyValue | OtherElement | str], occurs(1), mixed]
 
 
 @DS.element
@@ -225,7 +256,7 @@ class X509Data(Message, kw_only=True):
     """Certificates, or what names them."""
 
     content: Annotated[
-        list[X509IssuerSerial | X509SKI | X509SubjectName | X509Certificate | X509CRL | AnyElement], occurs(1)
+        list[X509IssuerSerial | X509SKI | X509SubjectName | X509Certificate | X509CRL | OtherElement], occurs(1)
     ]
 
 
@@ -237,13 +268,13 @@ class PGPData(Message, kw_only=True):
         sequence(
             "PGPKeyID",
             one_of("PGPKeyPacket", optional=True),
-            one_of("AnyElement", optional=True, repeat=True),
+            one_of("OtherElement", optional=True, repeat=True),
         ),
-        sequence("PGPKeyPacket", one_of("AnyElement", optional=True, repeat=True)),
+        sequence("PGPKeyPacket", one_of("OtherElement", optional=True, repeat=True)),
     )
     PGPKeyID: Annotated[bytes | None, base64_binary()] = None
     PGPKeyPacket: Annotated[bytes | None, base64_binary()] = None
-    content: Annotated[list[AnyElement], occurs(0)] = []
+    content: Annotated[list[OtherElement], occurs(0)] = []
 
 
 @DS.type
@@ -257,8 +288,8 @@ class SPKISexp(Message, kw_only=True):
 class SPKIData(Message, kw_only=True):
     """SPKI keys and certificates."""
 
-    CONTENT: ClassVar[Group | None] = sequence("SPKISexp", one_of("AnyElement", optional=True), repeat=True)
-    content: Annotated[list[SPKISexp | AnyElement], occurs(1)]
+    CONTENT: ClassVar[Group | None] = sequence("SPKISexp", one_of("OtherElement", optional=True), repeat=True)
+    content: Annotated[list[SPKISexp | OtherElement], occurs(1)]
 
 
 @DS.element
@@ -267,7 +298,7 @@ class KeyInfo(Message, kw_only=True):
 
     Id: Annotated[str | None, attribute] = None
     content: Annotated[
-        list[KeyName | KeyValue | RetrievalMethod | X509Data | PGPData | SPKIData | MgmtData | AnyElement | str],
+        list[KeyName | KeyValue | RetrievalMethod | X509Data | PGPData | SPKIData | MgmtData | OtherElement | str],
         occurs(1),
         mixed,
     ]
@@ -308,7 +339,7 @@ class SignatureProperty(Message, kw_only=True):
 
     Id: Annotated[str | None, attribute] = None
     Target: Annotated[str, attribute]
-    content: Annotated[list[AnyElement | str], occurs(1), mixed]
+    content: Annotated[list[OtherElement | str], occurs(1), mixed]
 
 
 @DS.element
