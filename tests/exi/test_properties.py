@@ -36,7 +36,7 @@ Read = Callable[[str, bytes], Any]
 Write = Callable[[str, Message], bytes]
 
 SCHEMAS = {name: importlib.import_module(module).SCHEMA for name, module in MODULES.items()}
-CASES = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+CASES = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 by_schema = pytest.mark.parametrize("name", SCHEMAS)
 
 FEW = 3
