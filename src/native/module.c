@@ -74,6 +74,22 @@ static PyObject *grammar_decode(PyObject *self, PyObject *const *args, Py_ssize_
                          found.exact ? Py_True : Py_False);
 }
 
+/* What decode would give for nearly every message of a session, at the least expense. */
+static PyObject *grammar_document(PyObject *self, PyObject *data)
+{
+    Found found;
+
+    if (!PyBytes_Check(data))
+        Py_RETURN_NONE;
+    if (!decode_root((Grammar *)self, (const uint8_t *)PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data), false, 0,
+                     &found))
+        return no();
+    if (found.exact)
+        return found.value;
+    Py_DECREF(found.value);
+    Py_RETURN_NONE;
+}
+
 static PyObject *grammar_encode(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     PyObject *data;
@@ -313,6 +329,8 @@ static PyMethodDef grammar_methods[] = {
     {"decode", (PyCFunction)(void (*)(void))grammar_decode, METH_FASTCALL,
      "decode(data, fragment, lenient) -> (value, bits, code, exact); None where the input is no such document, False "
      "where it holds something for a wildcard"},
+    {"document", grammar_document, METH_O,
+     "document(data) -> the message in one EXI document that fills the data, or None where decode might tell more"},
     {"encode", (PyCFunction)(void (*)(void))grammar_encode, METH_FASTCALL,
      "encode(value, code, fragment) -> bytes, or None where the schema forbids the value"},
     {NULL, NULL, 0, NULL},
