@@ -372,6 +372,7 @@ static bool read_root(Decoder *d, bool fragment, Found *found)
     if (!read_bits(&d->r, root->bits, &found->code) || found->code >= root->count)
         return false;
     p = &d->g->productions[root->first + found->code];
+    REACHED(d->g, p);
     if (p->event != ELEMENT || !(found->value = read_element(d, p)))
         return false;
     /* after a fragment's element: SE(*) has the code after the elements, the end the one after that */

@@ -266,10 +266,13 @@ bool encode_root(const Grammar *g, PyObject *value, uint32_t code, bool fragment
 {
     Encoder e; /* its buffer is not worth clearing */
     const State *root = &g->states[fragment ? FRAGMENT_STATE : DOCUMENT_STATE];
-    const Production *p = &g->productions[root->first + code];
+    const Production *p;
     bool good;
 
-    if (code >= root->count || p->event != ELEMENT || (p->type && Py_TYPE(value) != p->type->cls))
+    if (code >= root->count)
+        return false;
+    p = &g->productions[root->first + code];
+    if (p->event != ELEMENT || (p->type && Py_TYPE(value) != p->type->cls))
         return false;
     e.g = g;
     e.cost = 0;
