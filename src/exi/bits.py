@@ -39,6 +39,8 @@ class BitReader:
         if end > self.size:
             raise Malformed("the input ends here")
         self.bit = end
+        if count == 1:
+            return self.data[bit >> 3] >> (~bit & 7) & 1
         last = (end + 7) >> 3
         return (int.from_bytes(self.data[bit >> 3 : last], "big") >> ((last << 3) - end)) & ((1 << count) - 1)
 
@@ -87,8 +89,11 @@ class BitReader:
         return self.characters(count)
 
     def characters(self, count: int) -> str:
-        if count > (self.size - self.bit) >> 3:
-            raise Malformed("the input ends here")
+        start = self.bit
+        octets = self.octets(count)  # no character takes less than one
+        if octets.isascii():
+            return octets.decode("ascii")
+        self.bit = start
         return "".join([self.character() for _ in range(count)])
 
     def character(self) -> str:

@@ -200,7 +200,7 @@ class Decoder:
 
     def empty_value(self, state: State) -> bool:
         """Whether an element with simple content ends here without its value."""
-        if not state.productions or state.productions[-1].event is not Event.TEXT:
+        if state.productions[-1].event is not Event.TEXT:
             return False
         self.start = self.reader.bit
         if self.second_level_end(state.bits, len(state.productions)):
@@ -230,6 +230,7 @@ class Decoder:
         if self.note is not None:
             self.note("value", "", None, value)
         check(simple, value)
+        self.take(simple.cost(value))
         return value
 
     def read(self, simple: Simple) -> Any:

@@ -134,10 +134,10 @@ class State:
     """Productions in the order of their event codes, and the width of the code, the escape included."""
 
     productions: list[Production] = field(default_factory=list)
+    bits: int = 0
 
-    @property
-    def bits(self) -> int:
-        return len(self.productions).bit_length()
+    def __post_init__(self) -> None:
+        self.bits = len(self.productions).bit_length()
 
 
 @dataclass(slots=True)
@@ -405,6 +405,7 @@ class Automaton:
             state.productions.append(
                 Production(Event.MIXED, character.name, character.field, character.simple, next=state)
             )
+        state.bits = len(state.productions).bit_length()
 
     def is_wildcard(self, name: str) -> bool:
         return self.particles[name].productions[0].event is Event.ANY
@@ -592,6 +593,7 @@ def relaxed_type(declared: list[Production], attributes: list[QName], elements: 
             )
         else:
             state.productions.append(Production(Event.REFUSED, ("", "")))
+        state.bits = len(state.productions).bit_length()
         return state
 
     return TypeGrammar(base.cls, base.namespace, fields, before_text(frozenset()))
