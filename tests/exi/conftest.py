@@ -68,10 +68,11 @@ def read_with_both(name: str, data: bytes, fragment: bool = False) -> Outcome:
     return found
 
 
-def write_with_both(name: str, message: Message) -> bytes:
-    native = write_natively(name, message) if HAVE_NATIVE else None
+def write_with_both(name: str, message: Any, fragment: bool = False) -> bytes:
+    native = write_natively(name, message, fragment) if HAVE_NATIVE else None
+    schema = exi.schema(name, "python")
     try:
-        data = exi.schema(name, "python").encode(message)
+        data = schema.encode_fragment(message) if fragment else schema.encode(message)
     except exi.EncodeError:
         assert native is None, f"{name}: {message}: written in C, refused in Python"
         raise

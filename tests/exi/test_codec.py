@@ -259,5 +259,5 @@ def test_an_object_of_another_schema_is_refused(engine: EngineName) -> None:
 
 
 def test_a_schema_that_is_not_built_is_named() -> None:
-    with pytest.raises(KeyError, match="no schema 'iso15118_9'; there are sap, din70121, iso15118_2, .*, xmldsig"):
+    with pytest.raises(KeyError, match=r"no schema 'iso15118_9'; there are sap, din70121, iso15118_2, .*, xmldsig"):
         exi.schema("iso15118_9")
