@@ -22,6 +22,10 @@ MOST: Final = 120
 """Characters of a line made from a message that no phrase fits."""
 
 
+SENSIBLE: Final = 1e9
+"""Numbers from here on, which the exponents of ISO 15118-20 allow, are shown as powers of ten."""
+
+
 class Quantity(NamedTuple):
     """A number with its unit."""
 
@@ -29,9 +33,9 @@ class Quantity(NamedTuple):
     unit: str
 
     def __str__(self) -> str:
-        if self.unit in ("W", "Wh") and abs(self.value) >= 1000:
+        if self.unit in ("W", "Wh") and 1000 <= abs(self.value) < SENSIBLE:
             return f"{self.value / 1000:.1f} k{self.unit}"
-        if self.unit in ("V", "A"):
+        if self.unit in ("V", "A") and abs(self.value) < SENSIBLE:
             return f"{self.value:.1f} {self.unit}"
         return f"{self.value:g} {self.unit}".rstrip()
 
