@@ -450,6 +450,8 @@ class Grammar:
     globals: dict[QName, TypeGrammar]
     """The type of every global element."""
     namespaces: tuple[Namespace, ...]
+    known_names: dict[str, list[str] | None] | None = None
+    """For `exi.wildcard`, which makes it when first needed."""
 
     @property
     def fragment_bits(self) -> int:

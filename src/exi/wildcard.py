@@ -30,24 +30,29 @@ ATTRIBUTE_COST: Final = 128
 """Octets of memory that an `AnyElement` and an attribute of it may take, without their text."""
 
 
+def known_names(grammar: Grammar) -> dict[str, list[str] | None]:
+    """The names that the tables hold at the start of a document (EXI 1.0, D.1 and D.3); None where not all are known."""
+    found: dict[str, set[str]] = {"": set(), XML: {"base", "id", "lang", "space"}}
+    found |= {space.uri: set(space.type_names) for space in grammar.namespaces if space.type_names}
+    names = set(grammar.globals)
+    for type_grammar in grammar.types:
+        for state in states_of(type_grammar):
+            names |= {p.name for p in state.productions if p.event in (Event.ATTRIBUTE, Event.ELEMENT)}
+    for local, uri in names:
+        if uri in found:
+            found[uri].add(local)
+    uris = ["", XML, XSI, XSD, *sorted(space.uri for space in grammar.namespaces)]
+    return {uri: sorted(found[uri]) if uri in found else None for uri in uris}
+
+
 class Names:
     """The tables of namespaces and local names of one document."""
 
     def __init__(self, grammar: Grammar) -> None:
-        known: dict[str, set[str]] = {"": set(), XML: {"base", "id", "lang", "space"}}
-        known |= {space.uri: set(space.type_names) for space in grammar.namespaces if space.type_names}
-        for type_grammar in grammar.types:
-            for state in states_of(type_grammar):
-                for production in state.productions:
-                    local, uri = production.name
-                    if production.event in (Event.ATTRIBUTE, Event.ELEMENT) and uri in known:
-                        known[uri].add(local)
-        for local, uri in grammar.globals:
-            if uri in known:
-                known[uri].add(local)
-        self.uris = ["", XML, XSI, XSD, *sorted(space.uri for space in grammar.namespaces)]
-        self.locals = {uri: sorted(known[uri]) if uri in known else None for uri in self.uris}
-        """None: the names are not known here."""
+        if grammar.known_names is None:
+            grammar.known_names = known_names(grammar)
+        self.locals = {uri: None if names is None else list(names) for uri, names in grammar.known_names.items()}
+        self.uris = list(self.locals)
 
     def of(self, uri: str) -> list[str]:
         if uri not in self.locals:
@@ -113,10 +118,15 @@ class Builtin:
     def __init__(self, learned: list[Learned], other: tuple[What, ...]) -> None:
         self.learned = learned
         self.other = other
+        self.nameless = {what for what, _ in learned}
+        """Events without a name that are among the learned; such are learned once."""
 
     def learn(self, what: What, name: QName | None) -> None:
-        if name is not None or (what, None) not in self.learned:
-            self.learned.insert(0, (what, name))
+        if name is None:
+            if what in self.nameless:
+                return
+            self.nameless.add(what)
+        self.learned.insert(0, (what, name))
 
     def read(self, reader: BitReader) -> tuple[What, QName | None, bool]:
         """The event, its name where it was learned, and whether it was."""
