@@ -31,7 +31,7 @@ ATTRIBUTE_COST: Final = 128
 
 
 def known_names(grammar: Grammar) -> dict[str, list[str] | None]:
-    """The names that the tables hold at the start of a document (EXI 1.0, D.1 and D.3); None where not all are known."""
+    """The names in the tables at the start of a document (EXI 1.0, D.1 and D.3); None where not all are known."""
     found: dict[str, set[str]] = {"": set(), XML: {"base", "id", "lang", "space"}}
     found |= {space.uri: set(space.type_names) for space in grammar.namespaces if space.type_names}
     names = set(grammar.globals)
