@@ -1,7 +1,7 @@
 """The vocabulary in which messages are declared.
 
 A message module under `exi.messages` reads like its schema: one `Namespace` per target namespace, one class per
-type or global element, one annotation per facet. Nothing is compiled here; `exi.grammar` reads the declarations
+type or global element, one annotation per facet. Nothing is compiled here; `exi.compiler` reads the declarations
 when a schema is first used.
 
     DATA = Namespace("urn:din:70121:2012:MsgDataTypes", prefix="dt")

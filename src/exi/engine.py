@@ -15,9 +15,10 @@ from typing import Any, Final, Literal, NamedTuple
 from exi.bitmap import Traced, trace
 from exi.bits import Malformed
 from exi.codec import FORMS, Decoder, Encoder
+from exi.compiler import compile_schema
 from exi.declare import Element, Message, SchemaSet
 from exi.errors import DecodeError, EncodeError
-from exi.grammar import Event, Grammar, compile_schema
+from exi.grammar import Event, Grammar
 from exi.pack import pack
 
 EngineName = Literal["native", "python"]

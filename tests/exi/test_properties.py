@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 import exi
+from exi.compiler import unwrap
 from exi.declare import (
     AnyElement,
     Binary,
@@ -30,7 +31,6 @@ from exi.declare import (
     ref,
 )
 from exi.engine import SCHEMAS as MODULES
-from exi.grammar import unwrap
 
 Read = Callable[[str, bytes], Any]
 Write = Callable[[str, Message], bytes]

@@ -43,9 +43,9 @@ from tests.exi.xsd import (
 )
 
 from exi import declare
+from exi.compiler import alternatives, declaring_namespace, is_message, unwrap
 from exi.declare import UNBOUNDED, AnyElement, Binary, Integer, Message, Namespace, OtherElement, SchemaSet, String
 from exi.engine import SCHEMAS
-from exi.grammar import alternatives, declaring_namespace, is_message, unwrap
 
 ENTRIES: Final = {
     "sap": "V2G_CI_AppProtocol.xsd",
