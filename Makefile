@@ -6,6 +6,8 @@ VENV ?= .venv
 ARGS ?=
 SESSIONS ?= 10000
 SEED ?=
+SECONDS ?= 60
+INPUT ?=
 
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard src/native/*.c src/native/*.h)
@@ -13,12 +15,13 @@ STRICT := -O2 -std=c11 -Wall -Wextra -Werror
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench soak sanitize install clean
+.PHONY: help demo test lint format bench soak sanitize fuzz fuzz-corpus install clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo "  Variables: PYTHON=python3.12, ARGS='...' (handed on to hlc demo, pytest or the benchmarks), SESSIONS and SEED (soak)"
+	@echo "  Variables: PYTHON=python3.12, ARGS='...' (handed on to hlc demo, pytest or the benchmarks), SESSIONS and SEED (soak),"
+	@echo "             SECONDS and INPUT (fuzz)"
 
 demo: $(VENV)/.installed ## charge a simulated car at a simulated station
 	@$(BIN)/hlc demo $(ARGS)
@@ -42,7 +45,14 @@ soak: $(VENV)/.installed ## simulate SESSIONS faulty sessions; SEED=N repeats a 
 
 sanitize: $(VENV)/.tools build/sanitize/.built ## run the codec's tests on a C engine built with ASan and UBSan
 	@PYTHONPATH=build/sanitize OPENHLC_EXI=native PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
-	    LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) $(BIN)/python -m pytest tests/exi -p no:cacheprovider $(ARGS)
+	    LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) \
+	    $(BIN)/python -m pytest tests/exi tests/fuzz -p no:cacheprovider $(ARGS)
+
+fuzz: $(VENV)/.tools build/fuzz/target ## let a fuzzer look for input that breaks the codec, for SECONDS; INPUT=file repeats one
+	@$(BIN)/python tests/fuzz/campaign.py $(if $(INPUT),--input $(INPUT),--seconds $(SECONDS))
+
+fuzz-corpus: $(VENV)/.tools build/fuzz/target ## keep what make fuzz has found, minimised, in tests/fuzz/corpus
+	@$(BIN)/python tests/fuzz/campaign.py --minimise
 
 install: $(VENV)/.installed ## make .venv with hlc in it
 
@@ -90,8 +100,29 @@ SUFFIX = $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("
 	    for file in src/native/*.c; do $(CC) $(STRICT) -fPIC $(INCLUDES) -c $$file -o /dev/null || exit 1; done; \
 	else echo "no C compiler: the C engine is not checked"; fi
 
-build/sanitize/.built: $(SOURCES) $(wildcard src/exi/*.py src/exi/messages/*.py)
+build/sanitize/.built: $(SOURCES) $(wildcard src/exi/*.py src/exi/messages/*.py src/exi/messages/*/*.py)
 	@echo "Building the C engine with sanitizers"
 	@rm -rf build/sanitize && mkdir -p build/sanitize && cp -r src/exi build/sanitize && rm -f build/sanitize/exi/_native*
 	@$(CC) $(SANITIZE) -shared -fPIC $(INCLUDES) src/native/*.c -o build/sanitize/exi/_native$(SUFFIX)
 	@touch $@
+
+# The fuzzer: the C engine and tests/fuzz/target.c, which embeds Python. It needs clang, for its libFuzzer.
+
+CLANG ?= $(firstword $(foreach name,clang $(addprefix clang-,22 21 20 19 18 17 16 15 14),$(shell command -v $(name))))
+WATCHED := -fsanitize=fuzzer-no-link -include tests/fuzz/reached.h
+EMBED = $$($(BIN)/python -c 'from sysconfig import get_config_var as v; \
+    print("-L" + v("LIBDIR"), "-L" + v("LIBPL"), "-Wl,-rpath," + v("LIBDIR"), "-lpython" + v("LDVERSION"), v("LIBS"), v("SYSLIBS"))')
+
+.PHONY: .clang
+.clang:
+	@echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
+	    $(or $(CLANG),false) -fsanitize=fuzzer,address -x c - -o /dev/null 2>/dev/null || { \
+	    echo "make fuzz needs clang with libFuzzer; on Debian and Ubuntu: apt install clang libclang-rt-dev" >&2; exit 1; }
+
+build/fuzz/target: $(wildcard src/native/*.c src/native/*.h tests/fuzz/*.c tests/fuzz/*.h) | .clang $(VENV)/.installed
+	@echo "Building the fuzzer"
+	@mkdir -p build/fuzz
+	@for file in src/native/*.c; do \
+	    $(CLANG) $(SANITIZE) $(WATCHED) $(INCLUDES) -c $$file -o build/fuzz/$$(basename $$file .c).o || exit 1; done
+	@$(CLANG) $(SANITIZE) -fsanitize=fuzzer -Wall -Wextra -rdynamic $(INCLUDES) -Isrc/native \
+	    -DPYTHON='"$(abspath $(BIN)/python)"' tests/fuzz/target.c build/fuzz/*.o -o $@ $(EMBED)
