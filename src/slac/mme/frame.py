@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 from construct import ConstructError, Container
+from msgspec.structs import replace
 
 from slac.mme import header, registry
+from slac.mme.fields import Filled
 from slac.mme.header import Header, MmeError
 
 UNKNOWN = "unknown message"
@@ -41,6 +43,8 @@ class Mme(msgspec.Struct, frozen=True, kw_only=True):
     """
     tail: bytes = b""
     """Octets after the last field: zero padding, or more."""
+    filler: Mapping[str, bytes] = {}
+    """What stands behind the text of a text field, by the field's name, where that is not zeros alone."""
     note: str = ""
     """Why there is only a payload; otherwise empty."""
 
@@ -51,16 +55,19 @@ class Mme(msgspec.Struct, frozen=True, kw_only=True):
                 self.destination, self.source, self.vlan, self.mmv, self.mmtype, self.fragment, self.fmsn
             ).build()
             return head + (self.oui or b"") + self._body() + self.tail
-        except (ConstructError, struct.error, ValueError, TypeError, LookupError, AttributeError) as error:
-            raise ValueError(f"{self.name}: {_one_line(error)}") from error
+        except ConstructError as error:
+            raise ValueError(f"{self.name}: {_place(error)}: {str(error).splitlines()[-1]}") from error
+        except (struct.error, ValueError, TypeError, LookupError, AttributeError) as error:
+            raise ValueError(f"{self.name}: {error}") from error
 
     def _body(self) -> bytes:
         if "payload" in self.fields:
             return bytes(self.fields["payload"])
         found = registry.find(self.mmtype, self.oui, self.mmv)
         if found is None or found.layout is None:
-            return b""
-        return bytes(found.layout.build(self.fields))
+            raise ValueError('its fields are not known: it has a "payload"')
+        texts = {name: Filled(self.fields.get(name, ""), filler) for name, filler in self.filler.items()}
+        return bytes(found.layout.build({**self.fields, **texts}))
 
 
 def parse(frame: bytes) -> Mme:
@@ -71,36 +78,27 @@ def parse(frame: bytes) -> Mme:
     """
     frame = bytes(frame)
     head, offset = header.parse(frame)
-    first = head.fragment[0] == 0
-    oui = frame[offset : offset + 3] if registry.carries_oui(head.mmtype) and first else None
-    if oui is not None and len(oui) < 3:
-        oui = None
-    found = registry.find(head.mmtype, oui, head.mmv)
-    offset += len(oui or b"")
-    name = found.name if found else registry.plain_name(head.mmtype)
-    note, tail, fields = "", b"", {}
+    number, of = head.fragment
+    oui = None if number else registry.vendor(head.mmtype, head.mmv, frame[offset:])
+    body = frame[offset + len(oui or b"") :]
+    known = registry.find(head.mmtype, oui, head.mmv)
+    name = known.name if known else registry.plain_name(head.mmtype)
+    message = Mme(**head._asdict(), name=name, oui=oui)
     if not head.whole:
-        note = f"fragment {head.fragment[0] + 1} of {head.fragment[1]}"
-    elif found is None:
-        note = UNKNOWN
-    elif found.layout is None:
-        note = NUMBER_ONLY
-    if note or found is None:
-        fields = {"payload": frame[offset:]}
-    else:
-        fields, tail = _read(found.name, found.layout, frame[offset:])
-    return Mme(**head._asdict(), name=name, oui=oui, fields=fields, tail=tail, note=note)
-
-
-def _read(name: str, layout: Any, body: bytes) -> tuple[dict[str, Any], bytes]:
-    """The fields, and what follows the last."""
+        return replace(message, fields={"payload": body}, note=f"fragment {number + 1} of {of}")
+    if known is None:
+        return replace(message, fields={"payload": body}, note=UNKNOWN)
+    if known.layout is None:
+        return replace(message, fields={"payload": body}, note=NUMBER_ONLY)
     try:
-        read = layout.parse(body)
+        read = known.layout.parse(body)
     except ConstructError as error:
-        where = (error.path or "").removeprefix("(parsing) -> ").replace(" -> ", ".")
-        raise MmeError(f"{where or 'it'} is cut off: {len(body)} octets follow the header", name) from None
-    end = read._io.tell()
-    return _plain(read), body[end:]
+        raise MmeError(f"{_place(error)} is cut off: {len(body)} octets follow the header", name) from None
+    fields, filler = _plain(read), {}
+    for key, value in fields.items():
+        if isinstance(value, Filled):
+            fields[key], filler[key] = str(value), value.filler
+    return replace(message, fields=fields, filler=filler, tail=body[read._io.tell() :])
 
 
 def _plain(value: Any) -> Any:
@@ -108,7 +106,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Container):
         return {key: _plain(each) for key, each in value.items() if key != "_io" and each is not None}
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        return [_plain(each) for each in value] if value and isinstance(value[0], Container) else list(value)
     return value
 
 
@@ -147,5 +145,6 @@ def make(
     return message.build().ljust(header.MINIMUM, b"\0")
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def _place(error: ConstructError) -> str:
+    """The field where construct failed."""
+    return (error.path or "").partition(" -> ")[2].replace(" -> ", ".") or "the message"

@@ -6,7 +6,7 @@ from typing import Final
 
 from construct import Default, If, Int8ul, Int16ul, Struct, this
 
-from slac.mme.fields import BROADCAST, MAC, U8, U16, Format, count, message, numbers, octets, octets_of
+from slac.mme.fields import BROADCAST, KEY, MAC, NID, NONCE, U8, U16, Format, count, message, numbers, octets, several
 
 SOUNDS: Final = Default(Int8ul, 10)
 """C_EV_match_MNBC"""
@@ -27,9 +27,8 @@ FORMATS: Final[list[Format]] = [
             "application_type" / U8,  # 0 PEV-EVSE matching
             "security_type" / U8,  # 0 none, 1 public key
             "run_id" / RUN_ID,
-            "cipher_suite_set_size"
-            / If(SECURED, Default(Int8ul, lambda this: len(this.get("cipher_suites") or b"") // 2)),
-            "cipher_suites" / If(SECURED, octets_of("cipher_suite_set_size")),
+            "cipher_suite_set_size" / If(SECURED, count("cipher_suites")),
+            "cipher_suites" / If(SECURED, several("cipher_suite_set_size", Int16ul)),
         ),
         CNF=Struct(
             "m_sound_target" / Default(MAC, BROADCAST),
@@ -142,9 +141,9 @@ FORMATS: Final[list[Format]] = [
             "evse_mac" / MAC,
             "run_id" / RUN_ID,
             "rsvd1" / octets(8),
-            "nid" / octets(7),
+            "nid" / NID,
             "rsvd2" / U8,
-            "nmk" / octets(16),
+            "nmk" / KEY,
         ),
     ),
     # To the own modem: the key of the network to join. Real modems confirm with result 1, the specification says 0.
@@ -153,20 +152,20 @@ FORMATS: Final[list[Format]] = [
         0x6008,
         REQ=Struct(
             "key_type" / Default(Int8ul, 1),  # 0 DAK, 1 NMK, 2 NEK, 3 TEK, 4 hash key, 5 nonce only
-            "my_nonce" / octets(4),
-            "your_nonce" / octets(4),
+            "my_nonce" / NONCE,
+            "your_nonce" / NONCE,
             "pid" / Default(Int8ul, 4),  # 4 protocol of the host
             "prn" / U16,
             "pmn" / U8,
             "cco_capability" / U8,  # 0 never CCo, 1 CCo, 2 proxy CCo, 3 backup CCo
-            "nid" / octets(7),
+            "nid" / NID,
             "new_eks" / Default(Int8ul, 1),  # 1 NMK
-            "new_key" / octets(16),
+            "new_key" / KEY,
         ),
         CNF=Struct(
             "result" / U8,
-            "my_nonce" / octets(4),  # the modem's
-            "your_nonce" / octets(4),  # that of the request
+            "my_nonce" / NONCE,  # the modem's
+            "your_nonce" / NONCE,  # that of the request
             "pid" / Default(Int8ul, 4),
             "prn" / U16,
             "pmn" / Default(Int8ul, 0xFF),

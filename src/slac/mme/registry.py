@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from slac.mme import matching
+from slac.mme import dspace, lumissil, management, matching, qualcomm, st, vertexcom
 from slac.mme.fields import VARIANTS, Format
 
-FORMATS: Final[list[Format]] = [*matching.FORMATS]
+FORMATS: Final[list[Format]] = [
+    format for each in (matching, management, qualcomm, vertexcom, lumissil, st, dspace) for format in each.FORMATS
+]
 
 CATEGORIES: Final = {0x0: "CC", 0x2: "CP", 0x4: "NN", 0x6: "CM", 0x8: "MS", 0xA: "VS"}
 """By the three high bits: station to CCo, proxy, CCo to CCo, station to station, manufacturer's, vendor's."""
 
 
-def carries_oui(mmtype: int) -> bool:
-    """Whether an OUI follows the header: it decides on the meaning, the MMTYPE alone does not."""
-    return mmtype & 0xE000 in (0x8000, 0xA000)
+def vendor(mmtype: int, mmv: int, body: bytes) -> bytes | None:
+    """The OUI in front of a manufacturer's or vendor's message; None where there is none.
+
+    It decides on the meaning: one MMTYPE stands for different messages of different vendors.
+    """
+    if CATEGORIES.get(mmtype >> 12 & 0xE) not in ("MS", "VS") or len(body) < 3:
+        return None
+    return None if lumissil.is_d_link_ready(mmtype, mmv, body) else body[:3]
 
 
 def _by_number(formats: Iterable[Format]) -> dict[tuple[int, bytes | None], list[Format]]:
