@@ -20,7 +20,9 @@ SESSION = "exi hlc.ids hlc.v2gtp hlc.sap hlc.rules hlc.ports hlc.decisions hlc.f
 
 ARROWS = {
     "exi": "",
-    "slac": "",
+    "slac.keys": "",
+    "slac.mme": "",
+    "slac": "slac.keys slac.mme",
     "hlc": "",
     "hlc.ids": "",
     "hlc.v2gtp": "",
