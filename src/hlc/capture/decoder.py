@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+import slac
 from hlc import ids, sdp, v2gtp
 from hlc.capture.conversation import LINGER_S, Conversation, Endpoint, address
 from hlc.capture.files import Captured
-from hlc.capture.headers import KNOWN_LINKS, Flags, HomePlug, Tcp, Udp, parse
+from hlc.capture.headers import HOMEPLUG, KNOWN_LINKS, Flags, HomePlug, Tcp, Udp, parse
 from hlc.capture.seen import Seen, Unread
 from hlc.capture.session import Session, Where
 from hlc.capture.verdict import Verdict, judge, judge_attempts
@@ -93,7 +94,7 @@ class Decoder:
         if isinstance(parsed, Tcp):
             self._tcp(parsed, Where(at, captured.number))
         elif isinstance(parsed, HomePlug):
-            name = f"0x{parsed.mmtype:04X}"
+            name = mme_name(parsed.data)
             totals.mme[name if len(totals.mme) < 1000 or name in totals.mme else "other"] += 1
         elif isinstance(parsed, Udp) and sdp.PORT in (parsed.source[1], parsed.destination[1]):
             self._udp(parsed, Where(at, captured.number))
@@ -262,3 +263,11 @@ class Decoder:
         for finding in verdict.findings:
             self._emit_to(Seen(finding.where.frame, session, finding.event()))
         self._done(session, verdict)
+
+
+def mme_name(octets: bytes) -> str:
+    """The name of a HomePlug message, given from the octet of its version on; also of one that is cut off."""
+    try:
+        return slac.parse(bytes(12) + HOMEPLUG.to_bytes(2) + octets).name
+    except slac.MmeError as error:
+        return error.name or "unreadable"

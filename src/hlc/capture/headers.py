@@ -42,9 +42,9 @@ class Udp(NamedTuple):
 
 
 class HomePlug(NamedTuple):
-    """A HomePlug Green PHY management frame; its content is not read here."""
+    """A HomePlug Green PHY management message, from the octet of its version on; it is not read here."""
 
-    mmtype: int
+    data: bytes
 
 
 Parsed = Tcp | Udp | HomePlug
@@ -95,8 +95,8 @@ def _ethertype(data: bytes, offset: int) -> Parsed | None:
 def _content(kind: int, data: bytes, offset: int) -> Parsed | None:
     if kind in (IPV6, IPV4):
         return _ip(data, offset)
-    if kind == HOMEPLUG and len(data) >= offset + 3:
-        return HomePlug(data[offset + 1] | data[offset + 2] << 8)
+    if kind == HOMEPLUG:
+        return HomePlug(data[offset:])
     return None
 
 

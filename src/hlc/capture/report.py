@@ -25,7 +25,7 @@ Print = Callable[[str], None]
 
 RED, GREEN, YELLOW, BOLD, DIM = "31", "32", "33", "1", "2"
 COLOURS: Final = {"good": GREEN, "failed": RED, "unfinished": YELLOW}
-HOMEPLUG: Final = "reading HomePlug frames (SLAC) is not built yet: they are counted by their MMTYPE"
+HOMEPLUG: Final = "HomePlug frames (SLAC) are counted by their names; how a matching run went is not told yet"
 
 
 def clock(at: float) -> str:
@@ -138,7 +138,7 @@ class Lines(Report):
         ]
         self._say(", ".join(parts))
         if self._summary:
-            for name, count in sorted(totals.messages.items()):
+            for name, count in [*sorted(totals.messages.items()), *sorted(totals.mme.items())]:
                 self._say(f"{count:8}  {name}")
         for line in overall(totals, len(self.sessions)):
             self._say(line)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import slac
 from hlc.capture.decoder import CONNECTIONS, Decoder
 from hlc.capture.files import Captured
 from hlc.capture.headers import Flags, Tcp, parse
@@ -136,3 +137,11 @@ def test_connections_that_come_to_nothing(
     ((session, verdict),) = result.sessions
     assert session.messages == 0
     assert word in verdict.reason
+
+
+def test_homeplug_frames_are_counted_by_name(to_pcap: Callable[..., bytes], decode: Callable[..., Any]) -> None:
+    request = slac.make("CM_SLAC_PARM.REQ", destination=bytes(6), source=bytes(6), vlan=7)
+    unknown = bytes(12) + bytes.fromhex("88E1 01 9D60 0000")
+    frames = [request, request, request[:25], unknown, bytes(12) + b"\x88\xe1"]
+    result = decode(to_pcap([(number, frame) for number, frame in enumerate(frames)]))
+    assert result.totals.mme == {"CM_SLAC_PARM.REQ": 3, "CM_0x609D.CNF": 1, "unreadable": 1}

@@ -59,7 +59,7 @@ def test_udp_and_homeplug() -> None:
     found = parse(headers.RAW, six(17, datagram))
     assert isinstance(found, Udp)
     assert found.data == b"sdp"
-    assert parse(headers.ETHERNET, MACS + b"\x88\xe1\x01\x64\x60" + bytes(40)) == HomePlug(0x6064)
+    assert parse(headers.ETHERNET, MACS + b"\x81\x00\x00\x01\x88\xe1\x01\x64\x60") == HomePlug(b"\x01\x64\x60")
 
 
 def test_what_is_nothing_of_charging() -> None:
