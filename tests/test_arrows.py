@@ -84,6 +84,7 @@ NOW = {"now", "utcnow", "today"}
 ALLOWED = {
     ("exi.engine", "os"): "reads the variable OPENHLC_EXI",
     ("hlc.sim", "random.Random"): "a seeded generator: the same number gives the same session",
+    ("slac.powerline", "random.Random"): "a seeded generator: the same number gives the same line",
     ("hlc.trace.console", "os"): "asks what the terminal can show",
     ("hlc.trace.console", "shutil"): "asks how wide the terminal is",
     ("hlc.trace.output", "os"): "writes lines to the stream it is given",
