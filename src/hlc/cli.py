@@ -71,6 +71,12 @@ def _encode() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any]
     return encode.add_arguments, encode.run
 
 
+def _powerline() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any], int]]:
+    from hlc.commands import powerline
+
+    return powerline.add_arguments, powerline.run
+
+
 def _sniff() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any], int]]:
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("interface", metavar="INTERFACE", nargs="?")
@@ -91,6 +97,7 @@ COMMANDS: Final = {
     "evcc": Command("be a vehicle (EVCC)", _evcc),
     "decode": Command("decode a recorded session, or one message", _decode),
     "encode": Command("encode messages in XML or JSON", _encode),
+    "powerline": Command("a simulated powerline between real interfaces", _powerline),
     "sniff": Command("decode a session while it happens (not built yet)", _sniff),
 }
 
