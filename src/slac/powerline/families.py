@@ -117,6 +117,20 @@ def _network_info(modem: SimulatedModem, mme: Mme, now: float) -> Fields:
     return {"nwinfo": [network]}
 
 
+def _discovered(modem: SimulatedModem, mme: Mme, now: float) -> Fields:
+    """Stations that are members of some network and heard here, and the networks that their coordinators announce."""
+    stations, networks = [], []
+    for other, db in modem.heard_members():
+        same = other.network == modem.network
+        stations.append(
+            {"mac": other.mac, "tei": other.tei, "same_network": int(same), "snid": 1, "avg_ble": RATE_MBITS}
+            | {"signal_level": min(15, max(1, round(db / 5)))}  # 1 above -10 dB, 15 below -75 dB, in steps of 5
+        )
+        if other.coordinator is other and not same:
+            networks.append({"nid": other.nid, "snid": 1, "cco_status": 1})
+    return {"stas": stations, "nets": networks}
+
+
 def _amp_map(modem: SimulatedModem, mme: Mme, now: float) -> Fields | None:
     return {"result": 0} if mme.fields["am_len"] else None
 
@@ -125,6 +139,7 @@ COMMON: Final[Mapping[str, Answer]] = {
     "CM_SET_KEY.REQ": _set_key,
     "CM_GET_KEY.REQ": _get_key,
     "CM_NW_INFO.REQ": _network_info,
+    "CC_DISCOVER_LIST.REQ": _discovered,
     "CM_AMP_MAP.REQ": _amp_map,
 }
 

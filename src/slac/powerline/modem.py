@@ -176,12 +176,18 @@ class SimulatedModem:
         """Address of the coordinator."""
         return self.coordinator.mac if self.coordinator is not None else bytes(6)
 
+    def heard_members(self) -> list[tuple[SimulatedModem, float]]:
+        """The members of any network that it can hear, and how weakly, dB."""
+        if not self.up:
+            return []
+        others = (each for each in self.line.modems if each is not self and each.network is not None)
+        return [(each, path.db) for each in others if (path := self.line.path(self, each))]
+
     def neighbours(self) -> list[SimulatedModem]:
         """The other members of its network that it can hear."""
         if self.network is None:
             return []
-        others = (each for each in self.line.modems if each is not self)
-        return [each for each in others if each.network == self.network and self.line.path(self, each)]
+        return [each for each, _ in self.heard_members() if each.network == self.network]
 
     def look_around(self, now: float) -> None:
         """Join the coordinator that has the same key; leave one that is gone."""

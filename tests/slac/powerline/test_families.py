@@ -90,6 +90,26 @@ def test_a_reset_takes_the_modem_away_for_a_while(world: Any, family: str) -> No
     assert outlet.ask("CM_GET_KEY.REQ", to=outlet.modem.mac) is not None
 
 
+def test_what_is_heard_of_others_is_told(world: Any) -> None:
+    outlet, car = world.pair(db=20.0)
+    neighbour = world.host("evse")
+    world.near(outlet, neighbour, 30.0)
+    told = car.ask("CC_DISCOVER_LIST.REQ").fields
+    assert [(each["mac"], each["same_network"], each["signal_level"]) for each in told["stas"]] == [
+        (outlet.modem.mac, 0, 4),
+        (neighbour.modem.mac, 0, 10),
+    ]
+    assert [each["nid"] for each in told["nets"]] == [outlet.modem.nid, neighbour.modem.nid]
+    world.join(outlet, car)
+    told = car.ask("CC_DISCOVER_LIST.REQ").fields
+    assert [each["same_network"] for each in told["stas"]] == [1, 0]
+    assert [each["nid"] for each in told["nets"]] == [neighbour.modem.nid]
+    outlet.modem.power(False, world.now)
+    neighbour.modem.power(False, world.now)
+    told = car.ask("CC_DISCOVER_LIST.REQ").fields
+    assert told["stas"] == told["nets"] == []
+
+
 # Qualcomm
 
 
