@@ -18,7 +18,7 @@ RESUMING: the key is kept, and for T_conn_resume the link may come back without 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Final
+from typing import Any, Final
 
 from slac import keys
 from slac.effects import ControlPilot, Effect, Failed, Kind, Linked, Reason, Remark, Send, State, Unlinked, failure
@@ -192,7 +192,7 @@ class Machine:
     def effect(self, effect: Effect) -> None:
         self._effects.append(effect)
 
-    def send(self, name: str, destination: bytes, *, mmv: int | None = None, **fields: object) -> bytes:
+    def send(self, name: str, destination: bytes, *, mmv: int | None = None, **fields: Any) -> bytes:
         """Send a message; the frame, to send it again."""
         frame = make(name, destination=destination, source=self.mac, mmv=mmv, **fields)
         self.effect(Send(frame))
@@ -231,6 +231,11 @@ class Machine:
 
     # The modem
 
+    @property
+    def absent(self) -> bool:
+        """Whether the modem is missing, or useless."""
+        return self.state is State.FAILED and self.failed is not None and self.failed.reason is Reason.NO_MODEM
+
     def _modem(self, heard: list[Heard]) -> None:
         for each in heard:
             if isinstance(each, Answer):
@@ -261,7 +266,7 @@ class Machine:
         self.timers.start("identify again", self.now, IDENTIFY_AGAIN_S)
         if self.modem.wants in (0, 4):
             what += ", but one asks for its firmware: it has not booted"
-        if self.failed is None or self.failed.reason is not Reason.NO_MODEM:
+        if not self.absent:
             self.fail(failure(Reason.NO_MODEM, what))
 
     def watch(self, every_s: float | None) -> None:

@@ -28,6 +28,8 @@ class Timing(NamedTuple):
     """EVSE, for the sounds, from the first CM_START_ATTEN_CHAR.IND."""
     MNBC_limit: float = 0.9
     """The longest time for sounds that a vehicle may ask for: CM_ATTEN_CHAR.IND must come before its 1.2 s end."""
+    MNBC_grace: float = 0.05
+    """Of the 100 ms of TP_EVSE_avg_atten_calc: sounds that are on their way when the time is over."""
     TT_EV_atten_results: float = 1.2
     """EV, for CM_ATTEN_CHAR.IND, from the first CM_START_ATTEN_CHAR.IND."""
     TP_EV_match_session: float = 0.45
@@ -50,6 +52,8 @@ class Timing(NamedTuple):
     """0.2 to 0.4: each state of a toggle."""
     TP_EV_vald_toggle: float = 0.6
     """0.6 to 3.5: the least for all toggles."""
+    TT_EVSE_vald_toggle: float = 3.5
+    """EVSE, at most, for all toggles; CM_VALIDATE.REQ tells how long."""
     T_vald_detect_time: float = 0.2
     """EVSE, to detect a state."""
     validation_busy: float = 0.5
@@ -83,6 +87,8 @@ class Timing(NamedTuple):
     """EV, matching processes with an EVSE that answers, before giving up."""
     C_sequ_retry: int = 2
     """EVSE, repetitions of E/F and 5 %."""
+    C_validation_busy: int = 8
+    """EV, so often it asks an EVSE that is not ready to validate."""
     C_EV_vald_nb_toggles: int = 3
     """Up to so many, from 1."""
     C_EVSE_match_parallel: int = 16
