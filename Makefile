@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 SESSIONS ?= 10000
+MATCHES ?= 10000
 SEED ?=
 SECONDS ?= 60
 INPUT ?=
@@ -20,7 +21,7 @@ SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-san
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo "  Variables: PYTHON=python3.12, ARGS='...' (handed on to hlc demo, pytest or the benchmarks), SESSIONS and SEED (soak),"
+	@echo "  Variables: PYTHON=python3.12, ARGS='...' (handed on to hlc demo, pytest or the benchmarks), SESSIONS, MATCHES and SEED (soak),"
 	@echo "             SECONDS and INPUT (fuzz)"
 
 demo: $(VENV)/.installed ## charge a simulated car at a simulated station
@@ -40,8 +41,9 @@ format: $(VENV)/.tools ## put the source into its format
 bench: $(VENV)/.installed ## measure the codec, a session and the station's latency
 	@set -e; for script in benchmarks/*.py; do $(BIN)/python $$script $(ARGS); echo; done
 
-soak: $(VENV)/.installed ## simulate SESSIONS faulty sessions; SEED=N repeats a run
+soak: $(VENV)/.installed ## simulate SESSIONS faulty sessions and MATCHES faulty matchings; SEED=N repeats a run
 	@$(BIN)/python -m hlc.sim.soak --sessions $(SESSIONS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@$(BIN)/python -m hlc.sim.matching --matches $(MATCHES) $(if $(SEED),--seed $(SEED))
 
 sanitize: $(VENV)/.tools build/sanitize/.built ## run the tests on a C engine built with ASan and UBSan
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync .sanitize-vectors .sanitize-others

@@ -36,7 +36,7 @@ ARROWS = {
     "hlc.flow": "exi hlc.ids hlc.v2gtp hlc.sap hlc.rules hlc.ports hlc.trace.events",
     "hlc.secc": SESSION,
     "hlc.evcc": SESSION,
-    "hlc.sim": f"{SESSION} hlc.sdp hlc.secc hlc.evcc",
+    "hlc.sim": f"{SESSION} slac hlc.sdp hlc.secc hlc.evcc",
     "hlc.trace.describe": "hlc.ids hlc.trace.events",
     "hlc.trace.console": "hlc.ids hlc.trace.events hlc.trace.describe",
     "hlc.trace.summary": "hlc.ids hlc.trace.events hlc.trace.describe hlc.trace.console",

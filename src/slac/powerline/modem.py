@@ -107,7 +107,7 @@ class SimulatedModem:
 
     def heard(self, sender: SimulatedModem, frame: bytes, network: bytes | None, now: float) -> None:
         """A frame has come over the line; `network` is that for which it is encrypted."""
-        if not self.up:
+        if not self.up or self.line.path(self, sender) is None:
             return
         head = _head(frame)
         if network is not None:
