@@ -106,7 +106,7 @@ class Ev(Machine):
         self._resetups = 0
         self._retriggered = False
         self._woken = False
-        self._ending = (Reason.NO_EVSE, "")
+        self._ending: tuple[Reason, str] | None = None
         self._diagnosis: dict[Purpose, Any] = {}
 
     # Control pilot and modem: when a run begins and when it is over
@@ -119,6 +119,7 @@ class Ev(Machine):
         was, offered = self._offered(*before), self._offered(self.cp, self.duty)
         if self.cp is ControlPilot.A:
             self._resetups = 0
+            self._ending = None
             self._retriggered = False
             self._stop("unplugged")
         elif not self.cp.connected:
@@ -153,8 +154,12 @@ class Ev(Machine):
             self._begin()
 
     def no_duty_cycle(self) -> None:
-        what = f"the control pilot is in state {self.cp} with {self.duty:g} %"
-        self.fail(failure(Reason.NO_DUTY_CYCLE, what))
+        """The outlet never offered communication, or gave it up after runs that failed."""
+        shown = f"the control pilot is in state {self.cp} with {self.duty:g} %"
+        if self._ending:
+            self.fail(failure(self._ending[0], f"{self._ending[1]}; now {shown}"))
+        else:
+            self.fail(failure(Reason.NO_DUTY_CYCLE, shown))
 
     def no_new_phase(self) -> None:
         what = f"the link was lost, and the outlet began no new 5 % phase in {self.timing.T_conn_resetup:g} s"
@@ -204,7 +209,7 @@ class Ev(Machine):
     def _begin(self) -> None:
         if self.modem.identity is None:
             return
-        self._matchings = 0
+        self._matchings = self._strangers = 0
         self.failed = None
         self._repeat_until = self.now + self.timing.TT_matching_repetition
         self.enter(State.MATCHING)
@@ -213,7 +218,7 @@ class Ev(Machine):
     def run(self) -> None:
         """Begin a run."""
         self._said.clear()
-        self.candidates, self.chosen, self._strangers = {}, None, 0
+        self.candidates, self.chosen = {}, None
         self.run_id = None
         self.step = Step.MODEM
         if not self.modem.busy:
@@ -450,6 +455,7 @@ class Ev(Machine):
         self.timers.cancel("TT_match_response")
         self.step = Step.NONE
         self.link = Linked(self.chosen.mac, self.run_id, nid, nmk, self.chosen.average)
+        self._ending = None
         self.join()
         self._modem(self.modem.set_key(nid, nmk, self.now))
 
@@ -457,20 +463,20 @@ class Ev(Machine):
         """Try again in a new run while that is allowed; otherwise find out more and give up."""
         # Unanswered requests are no matchings: an outlet's modem may still be restarting, and vehicles ask for long.
         self._matchings += bool(self.candidates)
+        self._ending = (reason, what)
         if self.now < self._repeat_until and self._matchings < self.timing.C_conn_max_match:
             self.remark(Kind.RETRY, what, reason=reason)
             self.step = Step.PAUSE
             self.timers.start("TT_matching_rate", self.now, self.timing.TT_matching_rate)
             return
         self.step = Step.DIAGNOSIS
-        self._ending = (reason, what)
         self._diagnosis = {}
         self._modem(self.modem.ask(Purpose.NEIGHBOURS, self.now))
         self._modem(self.modem.ask(Purpose.NETWORK, self.now))
 
     def _diagnosed(self, answer: Answer) -> None:
         self._diagnosis[answer.purpose] = answer.value
-        if self.step is not Step.DIAGNOSIS or len(self._diagnosis) < 2:
+        if self.step is not Step.DIAGNOSIS or len(self._diagnosis) < 2 or self._ending is None:
             return
         self.step = Step.NONE
         reason, what = self._ending
