@@ -311,16 +311,13 @@ class SimulatedModem:
 
     def _knows(self, frame: bytes) -> bool:
         """Whether it answers this request."""
-        try:
-            return parse(frame).name in self.family.answers
-        except MmeError:
-            return False
+        request = _request(frame)
+        return request is not None and request.name in self.family.answers
 
     def _answer(self, frame: bytes, now: float) -> None:
         """What its own host asks."""
-        try:
-            request = parse(frame)
-        except MmeError:
+        request = _request(frame)
+        if request is None:
             return
         answer = self.family.answers.get(request.name)
         if answer is not None:
@@ -334,9 +331,8 @@ class SimulatedModem:
 
     def _answer_remote(self, frame: bytes, now: float) -> None:
         """What another member of the network asks: it may know the version, but neither have nor set a key."""
-        try:
-            request = parse(frame)
-        except MmeError:
+        request = _request(frame)
+        if request is None:
             return
         fields: dict[str, Any] | None = None
         if request.name == "CM_SET_KEY.REQ":
@@ -371,6 +367,15 @@ class SimulatedModem:
         """Tell the host something unasked."""
         destination = next(reversed(self.hosts), BROADCAST)
         self._to_host(make(name, destination=destination, source=self.mac, **fields), now, own=True)
+
+
+def _request(frame: bytes) -> Mme | None:
+    """A message that can be understood; None for fragments, for unknown ones, and for what is no message."""
+    try:
+        mme = parse(frame)
+    except MmeError:
+        return None
+    return None if "payload" in mme.fields else mme
 
 
 def _head(frame: bytes) -> header.Header | None:

@@ -100,7 +100,7 @@ class World:
             host.heard.clear()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_world() -> type[World]:
     return World
 

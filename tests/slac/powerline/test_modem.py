@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import slac
-from slac.powerline import Joined, Left, Rekeyed
+from slac.mme.registry import BY_NUMBER
+from slac.powerline import FAMILIES, Joined, Left, Rekeyed
 
 RUN = b"run id 1"
 NMK = bytes(range(16))
@@ -277,6 +280,27 @@ def test_rubbish_does_no_harm(world: Any) -> None:
     world.run()
     assert car.modem.linked
     assert set(car.modem.hosts) == {car.mac, bytes(6)}
+
+
+@given(data=st.data(), family=st.sampled_from(sorted(FAMILIES)), member=st.booleans())
+@settings(max_examples=300)
+def test_whatever_a_host_sends_does_no_harm(make_world: Any, data: st.DataObject, family: str, member: bool) -> None:
+    world = make_world(seed=1)
+    outlet, car = world.host("evse", family=family), world.host("ev", family=family)
+    world.near(outlet, car)
+    if member:
+        world.join(outlet, car)
+    for _ in range(data.draw(st.integers(1, 5))):
+        host, peer = data.draw(st.sampled_from([(outlet, car), (car, outlet)]))
+        to = data.draw(st.sampled_from([BROADCAST, LOCAL, host.modem.mac, peer.modem.mac, peer.mac]))
+        number, oui = data.draw(st.sampled_from(sorted(BY_NUMBER, key=str)))
+        head = data.draw(st.sampled_from(["00", "010000", "020000", "011000", "011100"]))
+        kind = bytes.fromhex(head[:2]) + number.to_bytes(2, "little") + bytes.fromhex(head[2:])
+        tag = data.draw(st.sampled_from([b"", bytes.fromhex("81000005")]))
+        body = data.draw(st.binary(max_size=80))
+        host.modem.from_host(to + host.mac + tag + b"\x88\xe1" + kind + (oui or b"") + body, world.now)
+    world.run(20.0)
+    assert world.line.next_deadline() is None
 
 
 def test_only_so_many_addresses_are_remembered(world: Any) -> None:
