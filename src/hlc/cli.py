@@ -71,6 +71,18 @@ def _encode() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any]
     return encode.add_arguments, encode.run
 
 
+def _slac() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any], int]]:
+    from hlc.commands import slac
+
+    return slac.add_arguments, slac.run
+
+
+def _modem() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any], int]]:
+    from hlc.commands import modem
+
+    return modem.add_arguments, modem.run
+
+
 def _powerline() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any], int]]:
     from hlc.commands import powerline
 
@@ -97,6 +109,8 @@ COMMANDS: Final = {
     "evcc": Command("be a vehicle (EVCC)", _evcc),
     "decode": Command("decode a recorded session, or one message", _decode),
     "encode": Command("encode messages in XML or JSON", _encode),
+    "slac": Command("match vehicle and outlet over the powerline, nothing else", _slac),
+    "modem": Command("ask the powerline modem behind an interface, or give it a key", _modem),
     "powerline": Command("a simulated powerline between real interfaces", _powerline),
     "sniff": Command("decode a session while it happens (not built yet)", _sniff),
 }

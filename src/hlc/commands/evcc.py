@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from contextlib import ExitStack
 from typing import Any, Final
 
 from hlc.commands import options as shared
@@ -13,17 +14,23 @@ from hlc.runtime.connection import Connection
 from hlc.runtime.discovery import Found, discover
 from hlc.runtime.errors import SetupError, WrongUsage
 from hlc.runtime.interfaces import Interface, find, names
+from hlc.runtime.matching import Matching, Outcome, opened
 from hlc.runtime.signals import interrupts
 from hlc.runtime.vehicle import connect
 from hlc.sdp import MAX_REQUESTS
 from hlc.sim import Battery, SimulatedVehicle
+from slac.effects import Failed, Linked, Reason, Unlinked
 
 EXAMPLES: Final = """\
 examples:
   hlc evcc --interface lo --once                       charge at the station on this machine (hlc secc --interface lo)
   hlc evcc --interface eth1 --soc 35 --target-soc 80   from 35 % to 80 %
   hlc evcc --interface eth1 --max-time 60              stop in order after a minute
+  hlc evcc --interface eth1 --no-slac                  the powerline link stands already
   hlc evcc --secc '[fe80::1%eth1]:50000'               without discovery
+
+Matching (SLAC) comes first, then discovery and the session. It needs CAP_NET_RAW: run it as root, or give that to the
+Python that runs it. On loopback there is no powerline. A link that is lost ends the session.
 
 Without --once a session that fails is tried again, three times in all. Ctrl-C ends the charge in order; a second
 Ctrl-C does not wait for the station."""
@@ -63,11 +70,13 @@ async def _charge(options: Any) -> int:
     interface = await find(options.interface) if options.interface is not None else None
     with output(json=options.json) as out:
         say("evcc", "without --config the vehicle is simulated")
-        if not options.no_slac:
-            say("evcc", "SLAC is not built yet: running without it, as with --no-slac")
         charge = Charge(options, interface, out)
-        with interrupts(charge.ask, charge.force):
-            return await charge.run()
+        with ExitStack() as closing:
+            if shared.slac_wanted(options, "evcc", interface) and interface is not None:
+                link = closing.enter_context(opened(interface.name, shared.OR_NO_SLAC))
+                charge.matching = closing.enter_context(Matching.of_vehicle(link, out.trace, charge.told))
+            with interrupts(charge.ask, charge.force):
+                return await charge.run()
 
 
 class Charge:
@@ -79,6 +88,9 @@ class Charge:
         self._out = out
         self._task = asyncio.current_task()
         self._connection: Connection | None = None
+        self.matching: Matching | None = None
+        """None: the link stands already."""
+        self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self._asked = False
         battery = Battery(soc=options.soc)
         self._ev = SimulatedVehicle(battery, target_soc=options.target_soc)
@@ -99,12 +111,26 @@ class Charge:
         if self._connection is not None:
             self._connection.drop("stopped by the driver, at once")
 
+    def told(self, outcome: Outcome) -> None:
+        """What the matching came to, or that the link is gone."""
+        if self._connection is None:
+            self._outcomes.put_nowait(outcome)
+        elif isinstance(outcome, Unlinked):
+            self._connection.drop(f"the powerline link is gone: {outcome.reason}")
+
     async def run(self) -> int:
         """Charge; the exit code."""
+        try:
+            return await self._attempts()
+        finally:
+            if self.matching is not None:
+                await self.matching.leave()
+
+    async def _attempts(self) -> int:
         attempts = 1 if self._options.once else ATTEMPTS
         try:
             for attempt in range(1, attempts + 1):
-                if await self._session():
+                if await self._matched(attempt) and await self._session():
                     return 0
                 if self._asked:
                     break
@@ -115,9 +141,27 @@ class Charge:
             say("evcc", "stopped before there was a session")
         return 1
 
+    async def _matched(self, attempt: int) -> bool:
+        """Whether there is a link, after matching where that is wanted."""
+        self._out.session_begins()
+        if self.matching is None:
+            return True
+        self._outcomes = asyncio.Queue()
+        if attempt == 1:
+            self.matching.start()
+        else:
+            self.matching.plug()
+        while not self.matching.machine.absent:
+            match await self.matching.unless_broken(self._outcomes.get()):
+                case Linked():
+                    return True
+                case Failed(reason) if reason is not Reason.NO_MODEM:
+                    return False
+        failed = self.matching.machine.failed
+        raise SetupError(failed.text if failed is not None else "there is no modem")
+
     async def _session(self) -> bool:
         """One session; whether it ended well."""
-        self._out.session_begins()
         found = await self._find()
         protocols = shared.protocols(self._options)
         machine = Vehicle(self._ev, protocols=protocols, settings=self._settings, trace=self._out.trace)
@@ -126,12 +170,22 @@ class Charge:
         if self._options.max_time is not None:
             reason = f"stopped after --max-time {self._options.max_time:g} s"
             limit = asyncio.get_running_loop().call_later(self._options.max_time, connection.stop, reason)
-        await connection.closed
+        if self.matching is None:
+            await connection.closed
+        else:
+            await self._watched(connection, self.matching)
         self._connection = None
         if limit is not None:
             limit.cancel()
         self._out.session_ended()
         return machine.good
+
+    async def _watched(self, connection: Connection, matching: Matching) -> None:
+        """Until the session has ended. Raises `SetupError` when the interface is gone."""
+        await asyncio.wait((connection.closed, matching.failure), return_when=asyncio.FIRST_COMPLETED)
+        if matching.failure.done():
+            connection.drop("the interface is gone")
+        await connection.closed
 
     async def _find(self) -> Found:
         """Where the station is. Raises `SetupError` if none answers."""

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from hlc import sap
+from hlc.commands.output import say
 from hlc.runtime.errors import WrongUsage
+from hlc.runtime.interfaces import Interface
+from hlc.runtime.matching import ASSUMED
 
 
 class Choice(NamedTuple):
@@ -25,6 +28,9 @@ class Choice(NamedTuple):
 
 PROTOCOLS: Final = ("din70121", "iso15118-2", "iso15118-20")
 MODES: Final = ("dc", "ac", "bpt", "mcs", "wpt", "acdp")
+
+OR_NO_SLAC: Final = "; or leave SLAC out with --no-slac, where the powerline link stands already"
+"""Behind what keeps SLAC from running."""
 
 CHOICES: Final = {
     "protocol": Choice("--protocol", PROTOCOLS, ("din70121",)),
@@ -78,7 +84,7 @@ def add_session_arguments(parser: argparse.ArgumentParser, who: str) -> None:
     parser.add_argument(
         "--interface", metavar="IF", help="network interface: eth1, or lo to try both ends on one machine"
     )
-    parser.add_argument("--no-slac", action="store_true", help="the link stands already (SLAC is not built yet)")
+    parser.add_argument("--no-slac", action="store_true", help="no matching: the powerline link stands already")
     parser.add_argument("--protocols", metavar="A,B", default="din70121", help=taking("protocols"))
     parser.add_argument("--modes", metavar="A,B", default="dc", help=taking("modes"))
     parser.add_argument("--control", metavar="WORD", help=taking("control"))
@@ -88,6 +94,17 @@ def add_session_arguments(parser: argparse.ArgumentParser, who: str) -> None:
     parser.add_argument("--config", metavar="FILE", type=Path, help=f"a real {who} (not built yet)")
     parser.add_argument("--once", action="store_true", help="end after the first session: exit code 0 if it ended well")
     parser.add_argument("--json", action="store_true", help="trace events on standard output, a JSON object per line")
+
+
+def slac_wanted(options: Any, command: str, interface: Interface | None) -> bool:
+    """Whether to match first. Where that cannot be, it is said."""
+    if options.no_slac:
+        return False
+    if interface is None or interface.loopback:
+        say(command, "without an Ethernet interface there is no powerline: SLAC is left out, as with --no-slac")
+        return False
+    say(command, ASSUMED)
+    return True
 
 
 def number(low: float, high: float, what: str) -> Callable[[str], float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
@@ -50,6 +50,12 @@ class Output:
             paint = Paint(colours_wanted(self._results))
             unicode = "utf" in self._results.encoding.lower()
             self._results.write("\n".join([*self._summary.lines(paint, unicode=unicode), "", ""]))
+
+    def result(self, lines: Sequence[str]) -> None:
+        """Lines for a reader on standard output; with JSON the events have said it."""
+        self._deferred.flush()
+        if not self._json:
+            self._results.write("\n".join([*lines, ""]))
 
     def close(self) -> None:
         """Hand on what waits."""

@@ -7,8 +7,9 @@ import asyncio
 import gc
 import secrets
 import time
-from contextlib import suppress
-from typing import Any, Final
+from contextlib import ExitStack, suppress
+from math import inf
+from typing import Any, Final, Self
 
 import exi
 from hlc import sap
@@ -17,16 +18,24 @@ from hlc.commands.output import Output, output, say
 from hlc.flow import Machine
 from hlc.runtime.errors import WrongUsage
 from hlc.runtime.interfaces import find, names
+from hlc.runtime.matching import Matching, Outcome, opened
 from hlc.runtime.signals import interrupts
 from hlc.runtime.station import StationServer
 from hlc.secc import Station
 from hlc.sim import SimulatedOutlet
+from hlc.trace.events import Trace
+from slac.effects import Failed, Reason, Unlinked
+from slac.link import Link
 
 EXAMPLES: Final = """\
 examples:
   hlc secc --interface eth1                    serve vehicles on eth1 until Ctrl-C
   hlc secc --interface lo --once               one session on this machine (then: hlc evcc --interface lo)
+  hlc secc --interface eth1 --no-slac          the powerline link stands already
   hlc secc --interface eth1 --json > log.jsonl
+
+Matching (SLAC) comes first: nobody is served who is not matched, and a link that is lost ends the session. It needs
+CAP_NET_RAW: run it as root, or give that to the Python that runs it. On loopback there is no powerline.
 
 Ctrl-C ends the session in order and makes the outlet safe; a second Ctrl-C does not wait for the vehicle."""
 
@@ -48,8 +57,13 @@ def run(options: Any) -> int:
 
 async def _serve(options: Any) -> int:
     interface = await find(options.interface)
-    with output(json=options.json) as out:
+    with output(json=options.json) as out, ExitStack() as closing:
         outlet = SimulatedOutlet()
+        say("secc", "without --config the outlet is simulated")
+        plug: Plug | None = None
+        if shared.slac_wanted(options, "secc", interface):
+            link = closing.enter_context(opened(interface.name, shared.OR_NO_SLAC))
+            plug = closing.enter_context(Plug(link, out.trace, once=options.once))
 
         def machine() -> Machine:
             out.session_begins()
@@ -61,16 +75,70 @@ async def _serve(options: Any) -> int:
                 trace=out.trace,
             )
 
-        server = StationServer(interface, machine, out.trace, port=options.port)
-        say("secc", "without --config the outlet is simulated")
-        if not options.no_slac:
-            say("secc", "SLAC is not built yet: running without it, as with --no-slac")
+        server = StationServer(
+            interface, machine, out.trace, port=options.port, linked=plug.linked if plug is not None else always
+        )
         say("secc", f"waiting for vehicles on {interface.name}, [{interface.address}]:{server.port}; Ctrl-C ends")
         prepare(shared.protocols(options))
         # What is there now stays: the collector need not look at it in the middle of a session.
         gc.collect()
         gc.freeze()
-        return await _until_done(server, out, once=options.once)
+        return await _until_done(server, out, once=options.once, plug=plug)
+
+
+def always() -> bool:
+    """Without SLAC the link stands."""
+    return True
+
+
+class Plug:
+    """The powerline link of an outlet: a session ends with it, and after a session it is left."""
+
+    def __init__(self, link: Link, trace: Trace, *, once: bool) -> None:
+        self.matching = Matching.of_outlet(link, trace, self._told, wait_s=inf)
+        self.gave_up = asyncio.Event()
+        """The interface is gone; or, with `once`, matching has failed."""
+        self.server: StationServer | None = None
+        self._once = once
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.matching.close()
+
+    def linked(self) -> bool:
+        """Whether a matched vehicle may come."""
+        return self.matching.linked
+
+    def start(self, server: StationServer) -> None:
+        """Match whoever comes."""
+        self.server = server
+        self.matching.failure.add_done_callback(lambda failure: self._broken())
+        self.matching.start()
+
+    def session_ended(self) -> None:
+        """Leave the network, and be ready for the next vehicle; unless the same one has come again."""
+        if not self._once and self.server is not None and self.server.current is None:
+            self.matching.plug()
+
+    def _broken(self) -> None:
+        self._drop("the interface is gone")
+        self.gave_up.set()
+
+    def _drop(self, why: str) -> None:
+        if self.server is not None and self.server.current is not None:
+            self.server.current.drop(f"the powerline link is gone: {why}")
+
+    def _told(self, outcome: Outcome) -> None:
+        match outcome:
+            case Unlinked(reason) | Failed(reason):
+                self._drop(reason)
+        if isinstance(outcome, Failed):
+            if self._once:
+                self.gave_up.set()
+            elif outcome.reason is not Reason.NO_MODEM:  # for which the machine looks by itself
+                asyncio.get_running_loop().call_soon(self.matching.plug)
 
 
 def prepare(protocols: list[sap.Protocol]) -> None:
@@ -80,7 +148,7 @@ def prepare(protocols: list[sap.Protocol]) -> None:
             exi.schema(name).decode(b"")
 
 
-async def _until_done(server: StationServer, out: Output, *, once: bool) -> int:
+async def _until_done(server: StationServer, out: Output, *, once: bool, plug: Plug | None = None) -> int:
     """Serve until Ctrl-C, or with `once` until the first session has ended; the exit code."""
     serving = asyncio.create_task(server.run())
     asked = asyncio.Event()
@@ -97,24 +165,36 @@ async def _until_done(server: StationServer, out: Output, *, once: bool) -> int:
 
     with interrupts(ask, force):
         asking = asyncio.create_task(asked.wait())
+        ends: list[asyncio.Task[Any]] = [serving, asking]
+        if plug is not None:
+            plug.start(server)
+            ends.append(asyncio.create_task(plug.gave_up.wait()))
         good: bool | None = None
         while not asked.is_set() and not (once and good is not None):
             session = asyncio.create_task(server.ended.get())
-            await asyncio.wait({serving, asking, session}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({*ends, session}, return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
                 serving.result()  # it never ends by itself: raises what ended it
             if session.done():
                 good = session.result().good
                 out.session_ended()
+                if plug is not None:
+                    plug.session_ended()
             session.cancel()
-        serving.cancel()
-        asking.cancel()
+            if plug is not None and plug.gave_up.is_set():
+                break
+        for end in ends:
+            end.cancel()
         if server.current is not None:  # the operator ended it
             current = server.current
             await current.closed
             if current.spoke:
                 good = current.machine.good
                 out.session_ended()
+        if plug is not None:
+            if plug.matching.failure.done():
+                plug.matching.failure.result()  # raises what ended it
+            await plug.matching.leave()
     if once:
         return 0 if good else 1
     return 0 if good is not False else 1

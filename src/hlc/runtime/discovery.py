@@ -10,6 +10,7 @@ import asyncio
 import errno
 import socket
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv6Address
 from typing import Any, Final, NamedTuple
@@ -38,11 +39,15 @@ class Found(NamedTuple):
 class DiscoveryServer:
     """Answers every valid request, repeated ones too, until cancelled. Nothing that arrives ends it.
 
+    `linked` tells whether there is a powerline link by which a vehicle can come; until then nobody is answered.
     Raises `SetupError` if port 15118 cannot be had.
     """
 
-    def __init__(self, interface: Interface, port: int, trace: Trace) -> None:
+    def __init__(
+        self, interface: Interface, port: int, trace: Trace, *, linked: Callable[[], bool] = lambda: True
+    ) -> None:
         self._answering = interface.address, port
+        self._linked = linked
         self._trace = trace
         self._socket = server_socket(interface)
         self._stream: Any = None
@@ -71,6 +76,9 @@ class DiscoveryServer:
             return
         if not isinstance(request, SdpRequest):
             return  # our own answer, another station's, or the wireless variant
+        if not self._linked():
+            self._note(f"SDP: ignored a request from {peer[0]}: no vehicle is matched")
+            return
         address, port = self._answering
         response = sdp.answer(request, address=address, port=port)
         if response is not None:

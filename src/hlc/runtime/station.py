@@ -8,6 +8,8 @@ the vehicle's when there are two:
 - Nothing has been said on the old one yet: it makes way, so that nobody holds the outlet by silence.
 - Another vehicle: it is refused, with a note in the trace. One outlet serves one vehicle.
 
+Where SLAC runs, nobody is served who is not matched: `linked` tells whether somebody is.
+
 A new session begins when the old one has left the outlet safe; until then the vehicle's first message waits.
 """
 
@@ -39,19 +41,26 @@ class StationServer:
     """
 
     def __init__(
-        self, interface: Interface, make_machine: Callable[[], Machine], trace: Trace, *, port: int | None = None
+        self,
+        interface: Interface,
+        make_machine: Callable[[], Machine],
+        trace: Trace,
+        *,
+        port: int | None = None,
+        linked: Callable[[], bool] = lambda: True,
     ) -> None:
         self.interface = interface
         self.ended: asyncio.Queue[Machine] = asyncio.Queue()
         """Machines of connections on which a vehicle has spoken, when their connections have closed."""
         self._make_machine = make_machine
         self._trace = trace
+        self._linked = linked
         self._current: Connection | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._socket = listening_socket(interface, port)
         self.port = int(self._socket.getsockname()[1])
         try:
-            self._discovery = DiscoveryServer(interface, self.port, trace)
+            self._discovery = DiscoveryServer(interface, self.port, trace, linked=linked)
         except SetupError:
             self._socket.close()
             raise
@@ -72,6 +81,10 @@ class StationServer:
     def admit(self, transport: asyncio.Transport) -> None:
         """Serve a new connection, or refuse it."""
         old, peer = self._current, peer_address(transport)
+        if not self._linked():
+            self._note(f"refused a connection from {peer}: no vehicle is matched")
+            transport.close()
+            return
         if old is not None and not old.machine.closed:
             # On loopback everybody has the same address: it does not tell who comes.
             same = old.peer == peer and not self.interface.loopback

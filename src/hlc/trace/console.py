@@ -25,6 +25,10 @@ from hlc.trace.events import (
     Event,
     Fault,
     Frame,
+    Matched,
+    MatchingFailed,
+    MatchingRemark,
+    MatchingState,
     Measurement,
     Message,
     Note,
@@ -32,6 +36,7 @@ from hlc.trace.events import (
     Side,
     StateEntered,
     TimerExpired,
+    Unmatched,
 )
 
 BAR: Final = 24
@@ -127,6 +132,8 @@ class Console:
                 self._line(
                     event.at, event.side, "red", "fault", f"{event.text}{where} (the fault is {BLAME[event.blame]})"
                 )
+            case MatchingFailed():
+                self._line(event.at, event.side, "red", "slac", f"{event.reason}: {event.text}")
             case _ if self._faults_only:
                 return
             case Message(side=Side.EVCC, schema=schema) if Side.EVCC not in self._codes and schema not in (
@@ -144,6 +151,15 @@ class Console:
                 self._line(event.at, event.side, "red", "timer", f"{event.timer} of {event.limit_s:g} s passed")
             case Note():
                 self._line(event.at, event.side, "yellow", "note", event.text)
+            case MatchingState():
+                self._line(event.at, event.side, "dim", "slac", event.state)
+            case MatchingRemark():
+                odd = event.kind in ODD
+                self._line(event.at, event.side, "yellow" if odd else "dim", "note" if odd else "slac", event.text)
+            case Matched():
+                self._line(event.at, event.side, "green", "link", matched(event))
+            case Unmatched():
+                self._line(event.at, event.side, "yellow", "link", f"no link any more: {event.reason}")
             case SessionEnded():
                 self.finish()
                 verdict = "ended well" if event.good else "did not end well"
@@ -271,6 +287,18 @@ class Console:
         self._stream.write(f"\r{line}\x1b[K")
         self._drawn = True
         self._stream.flush()
+
+
+ODD: Final = frozenset(
+    ("bad frame", "foreign", "unexpected", "invalid", "repeated", "no groups", "NID not derived", "retry")
+)
+"""Remarks about what should not be."""
+
+
+def matched(event: Matched) -> str:
+    """With whom, in which network, how near."""
+    decibels = "" if event.attenuation_db is None else f", attenuation {event.attenuation_db:.1f} dB"
+    return f"matched with {event.peer.hex(':')}, NID {event.nid.hex().upper()}{decibels}"
 
 
 BLAME: Final = {"local": "ours", "remote": "the other side's", "setup": "the installation's"}

@@ -106,6 +106,52 @@ class Fault(Event, frozen=True, kw_only=True):
     """The clause that is broken: "V2G-DC-391"."""
 
 
+class MatchingState(Event, frozen=True, kw_only=True):
+    """A SLAC machine has come to another state: "unmatched", "matching", "joining", "matched" ... (`slac.effects`)."""
+
+    side: Side
+    state: str
+
+
+class MatchingRemark(Event, frozen=True, kw_only=True):
+    """Something worth knowing about a matching that goes on: a step, an attenuation, a frame that was ignored."""
+
+    side: Side
+    kind: str
+    """The stable name of what it is about: "step", "candidate", "foreign" ... (`slac.effects.Kind`)."""
+    text: str
+    data: dict[str, Any]
+
+
+class Matched(Event, frozen=True, kw_only=True):
+    """The powerline link to the peer is up: from here on the hosts can talk."""
+
+    side: Side
+    peer: bytes
+    """MAC address of the peer's host."""
+    run_id: bytes
+    nid: bytes
+    attenuation_db: float | None
+    """Average over all groups of carriers; None: not known."""
+
+
+class Unmatched(Event, frozen=True, kw_only=True):
+    """The powerline link is gone: lost, or left."""
+
+    side: Side
+    reason: str
+
+
+class MatchingFailed(Event, frozen=True, kw_only=True):
+    """Matching was given up."""
+
+    side: Side
+    reason: str
+    """A word for machines (`slac.effects.Reason`)."""
+    text: str
+    """What happened, and what to do next."""
+
+
 class SessionEnded(Event, frozen=True, kw_only=True):
     """The end of a session, once per side."""
 
