@@ -44,11 +44,13 @@ ARROWS = {
     "hlc.trace.record": "exi hlc.trace.plain",
     "hlc.trace.jsonl": "hlc.trace.events hlc.trace.plain",
     "hlc.trace.output": "hlc.trace.events",
+    "hlc.trace.homeplug": "hlc.ids hlc.trace.events hlc.trace.describe",
+    "hlc.trace.chart": "",
     "hlc.runtime": f"{SESSION} slac hlc.sdp hlc.secc hlc.evcc",
-    "hlc.capture": "exi slac hlc.ids hlc.v2gtp hlc.sdp hlc.sap hlc.rules hlc.decisions hlc.trace.events "
-    "hlc.trace.describe hlc.trace.console hlc.trace.plain hlc.trace.record",
-    "hlc.commands": f"{SESSION} slac slac.keys hlc.sdp hlc.secc hlc.evcc hlc.sim hlc.runtime hlc.capture hlc.trace.describe "
-    "hlc.trace.console hlc.trace.summary hlc.trace.jsonl hlc.trace.output hlc.trace.record",
+    "hlc.capture": "exi slac slac.keys hlc.ids hlc.v2gtp hlc.sdp hlc.sap hlc.rules hlc.decisions hlc.trace.events "
+    "hlc.trace.describe hlc.trace.console hlc.trace.plain hlc.trace.record hlc.trace.homeplug hlc.trace.chart",
+    "hlc.commands": f"{SESSION} slac slac.keys hlc.sdp hlc.secc hlc.evcc hlc.sim hlc.runtime hlc.capture "
+    "hlc.trace.describe hlc.trace.console hlc.trace.summary hlc.trace.jsonl hlc.trace.output hlc.trace.record",
     "hlc.cli": "hlc.commands hlc.runtime hlc.capture",
 }
 """For each room, the others that it may import."""

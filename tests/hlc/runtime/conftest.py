@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hlc.runtime.interfaces import link_local
+
+SRC = Path(__file__).parents[3] / "src"
 
 
 @pytest.fixture(scope="session")
@@ -93,4 +100,95 @@ def link() -> Iterator[tuple[str, str]]:
         yield names[0], names[1]
     finally:
         for name in names:
+            netns.remove(name)
+
+
+class Ends:
+    """Two network namespaces with an interface "plc" in each, and `hlc powerline` between them."""
+
+    def __init__(self, car: str, outlet: str, process: subprocess.Popen[bytes], out: Path) -> None:
+        self.spaces = {"car": car, "outlet": outlet}
+        self.process = process
+        self.out = out
+
+    def inside(self, end: str, make: Callable[[], Any]) -> Any:
+        """Make something in the namespace of one end; a socket stays there."""
+        from pyroute2 import netns
+
+        netns.pushns(self.spaces[end])
+        try:
+            return make()
+        finally:
+            netns.popns()
+
+    def run(self, end: str, folder: Path, *words: str) -> subprocess.Popen[bytes]:
+        """Start a command at one end; what it writes is in END.out and END.log."""
+        from pyroute2 import netns
+
+        with (folder / f"{end}.out").open("w") as out, (folder / f"{end}.log").open("w") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "hlc.cli", *words],
+                stdout=out,
+                stderr=log,
+                preexec_fn=lambda: netns.setns(self.spaces[end]),
+                env={**os.environ, "PYTHONPATH": str(SRC)},
+            )
+
+    def until(self, text: str, times: int = 1, path: Path | None = None) -> None:
+        """Wait until the powerline tells this, or it stands in a file."""
+        path = path or self.out
+        give_up = time.monotonic() + 20
+        while path.read_text().count(text) < times:
+            if time.monotonic() > give_up or self.process.poll() is not None:
+                pytest.fail(f"not {times} x {text} in {path.read_text()}")
+            time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def powerline(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """`with powerline("mev0:ev", "mse0:evse", ...) as ends`: a simulated line between two network namespaces."""
+    if os.geteuid() != 0 or not Path("/proc/self/ns/net").exists():
+        pytest.skip("network namespaces need root")
+    return contextmanager(lambda *words: _powerline(tmp_path_factory.mktemp("powerline") / "out", words))
+
+
+def _powerline(out: Path, words: tuple[str, ...]) -> Iterator[Ends]:
+    from pyroute2 import NetNS, netns
+
+    car, outlet, line = (f"openhlc-{os.getpid()}-{end}" for end in ("car", "outlet", "line"))
+    made = []
+    process = None
+    try:
+        for name in (car, outlet, line):
+            try:
+                netns.create(name)
+            except OSError as error:
+                pytest.skip(f"network namespaces cannot be made here: {error}")
+            made.append(name)
+        with NetNS(line) as space:
+            for ifname, host in (("mev0", car), ("mse0", outlet)):
+                space.link("add", ifname=ifname, kind="veth", peer={"ifname": "plc", "net_ns_fd": host})
+                space.link("set", index=space.link_lookup(ifname=ifname)[0], state="up")
+        for name in (car, outlet):
+            with NetNS(name) as space:
+                space.link("set", index=space.link_lookup(ifname="plc")[0], state="up")
+        with out.open("w") as stream, out.with_name("log").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "hlc.cli", "powerline", *words, "--json"],
+                stdout=stream,
+                stderr=log,
+                preexec_fn=lambda: netns.setns(line),
+                env={**os.environ, "PYTHONPATH": str(SRC)},
+            )
+        found = Ends(car, outlet, process, out)
+        found.until("carrying frames", path=out.with_name("log"))
+        yield found
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        assert "Traceback" not in out.with_name("log").read_text()
+    finally:
+        if process is not None:
+            process.kill()
+            process.wait()
+        for name in made:
             netns.remove(name)

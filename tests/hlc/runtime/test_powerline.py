@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any
@@ -20,88 +17,19 @@ import slac
 from hlc.runtime.interfaces import link_local
 from slac.link import Link
 
-SRC = Path(__file__).parents[3] / "src"
+Ends = Any
+"""See conftest.py."""
+Powerline = Any
+
 NMK = bytes(range(16))
 LOCAL = bytes.fromhex("00B052000001")
 BROADCAST = b"\xff" * 6
 
 
-class Ends:
-    """Two network namespaces with an interface "plc" in each, and `hlc powerline` between them."""
-
-    def __init__(self, car: str, outlet: str, process: subprocess.Popen[bytes], out: Path) -> None:
-        self.spaces = {"car": car, "outlet": outlet}
-        self.process = process
-        self.out = out
-
-    def inside(self, end: str, make: Callable[[], Any]) -> Any:
-        """Make something in the namespace of one end; a socket stays there."""
-        from pyroute2 import netns
-
-        netns.pushns(self.spaces[end])
-        try:
-            return make()
-        finally:
-            netns.popns()
-
-    def until(self, text: str, times: int = 1) -> None:
-        """Wait until the powerline tells this."""
-        give_up = time.monotonic() + 20
-        while self.out.read_text().count(text) < times:
-            if time.monotonic() > give_up or self.process.poll() is not None:
-                pytest.fail(f"not {times} x {text} in {self.out.read_text()}")
-            time.sleep(0.02)
-
-
 @pytest.fixture(scope="module")
-def ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ends]:
-    if os.geteuid() != 0 or not Path("/proc/self/ns/net").exists():
-        pytest.skip("network namespaces need root")
-    from pyroute2 import NetNS, netns
-
-    car, outlet, line = (f"openhlc-{os.getpid()}-{end}" for end in ("car", "outlet", "line"))
-    made = []
-    process = None
-    out = tmp_path_factory.mktemp("powerline") / "out"
-    try:
-        for name in (car, outlet, line):
-            try:
-                netns.create(name)
-            except OSError as error:
-                pytest.skip(f"network namespaces cannot be made here: {error}")
-            made.append(name)
-        with NetNS(line) as space:
-            for ifname, host in (("mev0", car), ("mse0", outlet)):
-                space.link("add", ifname=ifname, kind="veth", peer={"ifname": "plc", "net_ns_fd": host})
-                space.link("set", index=space.link_lookup(ifname=ifname)[0], state="up")
-        for name in (car, outlet):
-            with NetNS(name) as space:
-                space.link("set", index=space.link_lookup(ifname="plc")[0], state="up")
-        words = ["powerline", "mev0:ev", "mse0:evse:qca7420", "--join", "0.2", "--delay", "1", "--json"]
-        with out.open("w") as stream, out.with_name("log").open("w") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "hlc.cli", *words],
-                stdout=stream,
-                stderr=log,
-                preexec_fn=lambda: netns.setns(line),
-                env={**os.environ, "PYTHONPATH": str(SRC)},
-            )
-        found = Ends(car, outlet, process, out)
-        give_up = time.monotonic() + 20
-        while "carrying frames" not in out.with_name("log").read_text():
-            if time.monotonic() > give_up or process.poll() is not None:
-                pytest.fail(out.with_name("log").read_text())
-            time.sleep(0.02)
+def ends(powerline: Powerline) -> Iterator[Ends]:
+    with powerline("mev0:ev", "mse0:evse:qca7420", "--join", "0.2", "--delay", "1") as found:
         yield found
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
-        assert "Traceback" not in out.with_name("log").read_text()
-    finally:
-        if process is not None:
-            process.kill()
-            process.wait()
-        for name in made:
-            netns.remove(name)
 
 
 def ask(link: Link, name: str, to: bytes = LOCAL, **fields: Any) -> slac.Mme:
@@ -188,20 +116,9 @@ async def transfer(ends: Ends) -> None:
 
 def test_vehicle_and_station_charge_over_it(ends: Ends, tmp_path: Path) -> None:
     """`hlc secc` and `hlc evcc` as they are, over the line that the test before has keyed."""
-    from pyroute2 import netns
-
-    def start(end: str, *words: str) -> subprocess.Popen[bytes]:
-        with (tmp_path / f"{end}.log").open("w") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "hlc.cli", *words, "--interface", "plc", "--no-slac", "--once", "--json"],
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                preexec_fn=lambda: netns.setns(ends.spaces[end]),
-                env={**os.environ, "PYTHONPATH": str(SRC)},
-            )
-
-    station = start("outlet", "secc")
-    vehicle = start("car", "evcc", "--soc", "50", "--target-soc", "50.02")
+    words = ("--interface", "plc", "--no-slac", "--once")
+    station = ends.run("outlet", tmp_path, "secc", *words)
+    vehicle = ends.run("car", tmp_path, "evcc", *words, "--soc", "50", "--target-soc", "50.02")
     try:
         assert [process.wait(40) for process in (station, vehicle)] == [0, 0], (tmp_path / "car.log").read_text()
     finally:
