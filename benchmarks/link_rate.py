@@ -123,7 +123,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("link rate: not measured, it needs root")
         return 0
     print(
-        f"link: HomePlug frames over a veth pair for {options.seconds:g} s, the reader away {BUSY_S:g} s of every {0.5 + BUSY_S:g} s"
+        f"link: HomePlug frames over a veth pair for {options.seconds:g} s, "
+        f"the reader away {BUSY_S:g} s of every {0.5 + BUSY_S:g} s"
     )
     print(f"{'frames/s':>10} {'sent':>8} {'heard':>8} {'lost':>6} {'order':>6} {'CPU':>6}")
     ok = True
