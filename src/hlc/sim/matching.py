@@ -11,14 +11,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable
-from enum import StrEnum
+from itertools import product
 from random import Random
 from typing import Any, Final, NamedTuple, TextIO
 
-from hlc.sim.site import Hang, Outlet, Site, Vehicle
+from hlc.sim.site import End, Hang, Outlet, Site, Vehicle
+from hlc.sim.troubles import STRIKE, Scene, Trouble
 from slac.choice import Limits
-from slac.effects import Failed, Kind, Linked, Reason, Remark, State
+from slac.effects import Failed, Kind, Linked, Reason, Remark, State, Toggle
 from slac.ev import EvSettings, Step
 from slac.evse import EvseSettings
 
@@ -27,194 +27,6 @@ LATEST_S: Final = 300.0
 """By then everything is over: an outlet offers itself three times for 40 s, with E or F between."""
 MARGIN: Final = 1.1
 """What a match may take, by the time that the timers allow."""
-FOREVER: Final = 1e6
-NAMES: Final = (
-    "CM_SLAC_PARM.REQ",
-    "CM_SLAC_PARM.CNF",
-    "CM_START_ATTEN_CHAR.IND",
-    "CM_MNBC_SOUND.IND",
-    "CM_ATTEN_PROFILE.IND",
-    "CM_ATTEN_CHAR.IND",
-    "CM_ATTEN_CHAR.RSP",
-    "CM_VALIDATE.REQ",
-    "CM_VALIDATE.CNF",
-    "CM_SLAC_MATCH.REQ",
-    "CM_SLAC_MATCH.CNF",
-    "CM_SET_KEY.CNF",
-)
-
-
-class Trouble(StrEnum):
-    NONE = "none"
-    LOST = "a message is lost"
-    LOST_ALWAYS = "a message is always lost"
-    LATE = "a message is late"
-    REPEATED = "messages come twice and out of order"
-    UNCONFIRMED = "the modem does not confirm its key"
-    UNMEASURED = "the outlet's modem measures nothing"
-    PROFILES = "profiles are missing"
-    NO_JOIN = "the vehicle's modem does not join"
-    WRONG_ROLE = "the vehicle's modem is configured for an outlet"
-    VEHICLE_OFF = "the vehicle's modem has no power"
-    OUTLET_OFF = "the outlet's modem has no power"
-    RESET = "a modem restarts"
-    CUT = "the line is cut for a while"
-    LINK_LOST = "the line is cut for a while after the match"
-    REPLUGGED = "the plug is pulled and put in again"
-    DEAF = "frames pass in one direction only"
-
-
-class Scene(NamedTuple):
-    """Where trouble strikes."""
-
-    site: Site
-    car: Vehicle
-    outlet: Outlet
-    random: Random
-    plugged_at: float
-
-    def later(self, latest_s: float, action: Callable[[], None]) -> float:
-        """Do something at a random time, so many seconds after plugging in at most."""
-        at = self.plugged_at + self.random.uniform(0.0, latest_s)
-        self.site.at(at, action)
-        return at
-
-
-# The troubles: what happens, and which reasons alone may be given without loss (none: whatever may happen).
-
-
-def _lost(scene: Scene) -> set[Reason]:
-    name = scene.random.choice(NAMES)
-    numbers = range(scene.random.randint(1, 4), scene.random.randint(2, 6))
-    scene.site.line.fault(name, numbers, drop=True)
-    return set()
-
-
-def _lost_always(scene: Scene) -> set[Reason]:
-    name = scene.random.choice(NAMES)
-    one = scene.random.choice((scene.car, scene.outlet)).modem
-    scene.site.line.fault(name, range(1, 1 << 30), drop=True, receiver=one)
-    return set()
-
-
-def _late(scene: Scene) -> set[Reason]:
-    numbers = range(1, scene.random.randint(2, 8))
-    scene.site.line.fault(scene.random.choice(NAMES), numbers, late_s=scene.random.uniform(0.05, 4.0))
-    return set()
-
-
-def _repeated(scene: Scene) -> set[Reason]:
-    conditions = scene.site.line.conditions
-    conditions.duplicate, conditions.reorder = scene.random.uniform(0.0, 0.5), scene.random.uniform(0.0, 0.3)
-    return set()
-
-
-def _unconfirmed(scene: Scene) -> set[Reason]:
-    _quirk(scene.car, set_key_result=scene.random.choice((0, None)))
-    return set()
-
-
-def _unmeasured(scene: Scene) -> set[Reason]:
-    _quirk(scene.outlet, groups=0)
-    return {Reason.NO_ATTENUATION}
-
-
-def _profiles(scene: Scene) -> set[Reason]:
-    _quirk(scene.outlet, profile_loss=scene.random.uniform(0.3, 1.0))
-    return set()
-
-
-def _no_join(scene: Scene) -> set[Reason]:
-    _quirk(scene.car, join_s=FOREVER)
-    return {Reason.LINK_NOT_UP}
-
-
-def _wrong_role(scene: Scene) -> set[Reason]:
-    scene.car.modem.role, scene.car.modem.coordinator = "evse", scene.car.modem
-    return {Reason.WRONG_ROLE}
-
-
-def _vehicle_off(scene: Scene) -> set[Reason]:
-    scene.car.modem.power(False, scene.site.now)
-    if scene.random.random() < 0.5:
-        scene.later(10.0, lambda: scene.car.modem.power(True, scene.site.now))
-        return set()
-    return {Reason.NO_MODEM}
-
-
-def _outlet_off(scene: Scene) -> set[Reason]:
-    scene.outlet.modem.power(False, scene.site.now)
-    if scene.random.random() < 0.5:
-        scene.later(10.0, lambda: scene.outlet.modem.power(True, scene.site.now))
-    return set()
-
-
-def _reset(scene: Scene) -> set[Reason]:
-    one = scene.random.choice((scene.car, scene.outlet)).modem
-    scene.later(8.0, lambda: one.reset(scene.site.now))
-    return set()
-
-
-def _cut(scene: Scene) -> set[Reason]:
-    _cut_at(scene, scene.random.uniform(0.0, 6.0))
-    return set()
-
-
-def _link_lost(scene: Scene) -> set[Reason]:
-    _cut_at(scene, scene.random.uniform(12.0, 40.0))
-    return set()
-
-
-def _cut_at(scene: Scene, after_s: float) -> None:
-    site, car, outlet = scene.site, scene.car, scene.outlet
-    path = site.line.path(car.modem, outlet.modem)
-    assert path is not None
-    site.at(scene.plugged_at + after_s, lambda: site.line.cut(car.modem, outlet.modem, site.now))
-    back = scene.plugged_at + after_s + scene.random.uniform(0.1, 20.0)
-    site.at(back, lambda: site.line.rewire(car.modem, outlet.modem, path.db, site.now))
-
-
-def _replugged(scene: Scene) -> set[Reason]:
-    site, car, outlet = scene.site, scene.car, scene.outlet
-    at = scene.plugged_at
-    for _ in range(scene.random.randint(1, 4)):
-        at += scene.random.choice((0.02, 0.5, 2.0, 8.0)) * scene.random.random()
-        site.at(at, lambda: site.unplug(car))
-        at += scene.random.choice((0.02, 0.5, 2.0, 8.0)) * scene.random.random()
-        site.at(at, lambda: site.plug(car, outlet))
-    return set()
-
-
-def _deaf(scene: Scene) -> set[Reason]:
-    ends = [scene.car.modem, scene.outlet.modem]
-    scene.random.shuffle(ends)
-    scene.site.line.disturb(*ends, loss=1.0)
-    return set()
-
-
-def _quirk(end: Vehicle | Outlet, **quirks: Any) -> None:
-    end.modem.family = end.modem.family._replace(**quirks)
-
-
-STRIKE: Final[dict[Trouble, Callable[[Scene], set[Reason]]]] = {
-    Trouble.NONE: lambda scene: set(),
-    Trouble.LOST: _lost,
-    Trouble.LOST_ALWAYS: _lost_always,
-    Trouble.LATE: _late,
-    Trouble.REPEATED: _repeated,
-    Trouble.UNCONFIRMED: _unconfirmed,
-    Trouble.UNMEASURED: _unmeasured,
-    Trouble.PROFILES: _profiles,
-    Trouble.NO_JOIN: _no_join,
-    Trouble.WRONG_ROLE: _wrong_role,
-    Trouble.VEHICLE_OFF: _vehicle_off,
-    Trouble.OUTLET_OFF: _outlet_off,
-    Trouble.RESET: _reset,
-    Trouble.CUT: _cut,
-    Trouble.LINK_LOST: _link_lost,
-    Trouble.REPLUGGED: _replugged,
-    Trouble.DEAF: _deaf,
-}
 
 
 class Outcome(NamedTuple):
@@ -228,6 +40,8 @@ class Outcome(NamedTuple):
     """Of those that gave up, the last."""
     used: float
     """Of the time that a match may take, the largest part that was used where nothing is amiss but loss."""
+    alike: int
+    """Vehicles that were taken for another that toggled as often at the same moment: no program can tell them apart."""
     problems: tuple[str, ...]
 
 
@@ -259,9 +73,10 @@ def play(seed: int) -> Outcome:
         problems.append(f"hangs: {hang}")
     except Exception as error:  # a defect: what goes wrong inside a machine ends there
         problems.append(f"{type(error).__name__}: {error}")
-        return Outcome(seed, trouble, len(site.vehicles), 0, (), 0.0, tuple(problems))
+        return Outcome(seed, trouble, len(site.vehicles), 0, (), 0.0, 0, tuple(problems))
+    mistaken = alike(site)
     for number, (car, outlet) in enumerate(pairs):
-        problems += judged(car, outlet)
+        problems += [text for end, text in judged(car, outlet) if end not in mistaken]
         if number == 0 and expected and not loss and not expected & named(car):
             problems.append(f"{car.name} names {', '.join(named(car)) or 'nothing'}, not {', '.join(expected)}")
         if trouble is Trouble.NONE and not loss and (car.failures or car.machine.state is not State.MATCHED):
@@ -269,7 +84,7 @@ def play(seed: int) -> Outcome:
     used, slow = times(site, disturbed=site.vehicles[0] if trouble is not Trouble.NONE else None)
     matched = sum(car.machine.state is State.MATCHED for car in site.vehicles)
     reasons = tuple(reason for car in site.vehicles if (reason := last_reason(car)))
-    return Outcome(seed, trouble, len(site.vehicles), matched, reasons, used, (*problems, *slow))
+    return Outcome(seed, trouble, len(site.vehicles), matched, reasons, used, len(mistaken) // 2, (*problems, *slow))
 
 
 def make(random: Random) -> Site:
@@ -321,21 +136,62 @@ def over(car: Vehicle, outlet: Outlet) -> bool:
     return car.machine.state is State.FAILED and outlet.machine.state in (State.FAILED, State.MATCHED)
 
 
-def judged(car: Vehicle, outlet: Outlet) -> list[str]:
-    """What is wrong with the end."""
-    problems = []
+def judged(car: Vehicle, outlet: Outlet) -> list[tuple[End, str]]:
+    """What is wrong with the end, and at which side."""
+    problems: list[tuple[End, str]] = []
     for end, peer in ((car, outlet), (outlet, car)):
-        for happened in end.site.story:
-            if happened.who == end.name and isinstance(happened.effect, Linked) and happened.effect.peer != peer.mac:
-                problems.append(f"{end.name} was matched with {happened.effect.peer.hex(':')} at {happened.at:.3f}")
+        for at, linked in links(end):
+            if linked.peer != peer.mac:
+                problems.append((end, f"{end.name} was matched with {linked.peer.hex(':')} at {at:.3f}"))
         if end.machine.state is State.FAILED:
             if not (end.failures and end.failures[-1].text):
-                problems.append(f"{end.name} has failed and gives no reason")
+                problems.append((end, f"{end.name} has failed and gives no reason"))
         elif end.machine.state is not State.MATCHED:
-            problems.append(f"{end.name} hangs in {end.machine.state} ({end.machine.next_deadline()})")
+            problems.append((end, f"{end.name} hangs in {end.machine.state} ({end.machine.next_deadline()})"))
     if (car.machine.state is State.MATCHED) is not (outlet.machine.state is State.MATCHED):
-        problems.append(f"{car.name} is {car.machine.state}, {outlet.name} is {outlet.machine.state}")
+        problems.append((car, f"{car.name} is {car.machine.state}, {outlet.name} is {outlet.machine.state}"))
     return problems
+
+
+def links(end: End) -> list[tuple[float, Linked]]:
+    """Its links, and when they came up."""
+    return [
+        (happened.at, happened.effect)
+        for happened in end.site.story
+        if happened.who == end.name and isinstance(happened.effect, Linked)
+    ]
+
+
+def validated(car: Vehicle, linked_at: float) -> bool:
+    """Whether it chose the outlet of that link because toggles were seen there."""
+    decisions = [
+        happened.effect.text
+        for happened in car.site.story
+        if happened.who == car.name
+        and happened.at <= linked_at
+        and isinstance(happened.effect, Remark)
+        and happened.effect.kind is Kind.DECISION
+    ]
+    return bool(decisions) and "toggles" in decisions[-1]
+
+
+def alike(site: Site) -> set[End]:
+    """Vehicles that came to a wrong outlet because the one that is plugged in there toggled as often as they did, at
+    the same moment; and those outlets."""
+    toggled = {
+        car: [(each.at, each.effect) for each in site.story if each.who == car.name and isinstance(each.effect, Toggle)]
+        for car in site.vehicles
+    }
+    mistaken: set[End] = set()
+    for car in site.vehicles:
+        for at, linked in links(car):
+            outlet = next(each for each in site.outlets if each.mac == linked.peer)
+            if outlet.vehicle in (None, car) or not validated(car, at):
+                continue
+            pairs = product(toggled[car], toggled[outlet.vehicle])
+            if any(a == b and abs(a_at - b_at) < a.half_period_s for (a_at, a), (b_at, b) in pairs):
+                mistaken |= {car, outlet}
+    return mistaken
 
 
 def last_reason(car: Vehicle) -> Reason | None:
@@ -427,6 +283,8 @@ def report(outcomes: list[Outcome]) -> str:
     lines += [f"{number:20} {reason.value}" for reason, number in reasons.most_common()]
     used = max((outcome.used for outcome in outcomes), default=0.0)
     lines.append(f"the slowest match without trouble took {used:.0%} of the time that is allowed")
+    mistaken = sum(outcome.alike for outcome in outcomes)
+    lines.append(f"{mistaken} vehicles were taken for a neighbour that toggled as often at the same moment")
     for outcome in outcomes:
         lines += [f"seed {outcome.seed}: {outcome.trouble.value}: {problem}" for problem in outcome.problems]
     return "\n".join(lines)

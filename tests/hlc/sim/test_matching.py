@@ -7,9 +7,10 @@ from random import Random
 import pytest
 
 from hlc.sim import matching
-from hlc.sim.matching import Trouble, main, play, soak
-from hlc.sim.site import Site
-from slac.effects import State
+from hlc.sim.matching import main, play, soak
+from hlc.sim.site import Happened, Site
+from hlc.sim.troubles import STRIKE, Trouble
+from slac.effects import Kind, Linked, Remark, State, Toggle
 
 
 def test_a_sample_is_as_it_should_be(thorough: bool) -> None:
@@ -23,7 +24,7 @@ def test_a_number_stands_for_one_site() -> None:
 
 
 def test_every_trouble_has_its_deed() -> None:
-    assert set(matching.STRIKE) == set(Trouble)
+    assert set(STRIKE) == set(Trouble)
 
 
 def test_a_wrong_match_is_found() -> None:
@@ -37,7 +38,32 @@ def test_a_wrong_match_is_found() -> None:
     site.plug(second, other, db=30.0)
     site.run(60.0)
     found = matching.judged(car, own)
-    assert f"vehicle1 was matched with {other.mac.hex(':')}" in found[0]
+    assert f"vehicle1 was matched with {other.mac.hex(':')}" in found[0][1]
+    assert matching.alike(site) == set()
+
+
+@pytest.mark.parametrize(
+    ("times", "seconds", "decision", "mistaken"),
+    [
+        (2, 0.1, "it saw 2 toggles", True),
+        (3, 0.1, "it saw 2 toggles", False),
+        (2, 0.6, "it saw 2 toggles", False),
+        (2, 0.1, "the only one", False),
+    ],
+)
+def test_who_toggles_alike_cannot_be_told_apart(times: int, seconds: float, decision: str, mistaken: bool) -> None:
+    site = Site(seed=1)
+    own, other = site.outlet(), site.outlet()
+    car, neighbour = site.vehicle(), site.vehicle()
+    site.plug(car, own)
+    site.plug(neighbour, other)
+    site.story = [
+        Happened(1.0, car.name, Toggle(2, 0.25)),
+        Happened(1.0 + seconds, neighbour.name, Toggle(times, 0.25)),
+        Happened(2.5, car.name, Remark(Kind.DECISION, decision)),
+        Happened(5.0, car.name, Linked(other.mac, bytes(8), bytes(7), bytes(16))),
+    ]
+    assert matching.alike(site) == ({car, other} if mistaken else set())
 
 
 def test_a_hang_is_found() -> None:
@@ -47,7 +73,7 @@ def test_a_hang_is_found() -> None:
     site.plug(car, outlet)
     site.run(1.0)
     assert car.machine.state is State.JOINING
-    assert matching.judged(car, outlet)[0].startswith("vehicle1 hangs in joining")
+    assert matching.judged(car, outlet)[0] == (car, f"vehicle1 hangs in joining ({car.machine.next_deadline()})")
 
 
 def test_a_slow_match_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
