@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import stat
 import sys
 import time
@@ -20,14 +21,15 @@ from hlc.trace.console import colours_wanted
 from hlc.trace.describe import clean
 
 EPILOG: Final = """examples:
-  hlc decode session.pcapng                     every message, and how each session ended
-  hlc decode session.pcapng --summary           what is in it, and how each session ended
+  hlc decode session.pcapng                     every message, and how each matching and session ended
+  hlc decode session.pcapng --summary           what is in it, and how each matching and session ended
   hlc decode session.pcapng --json | jq .name   one object per line and message
   hlc decode 809a0211... --schema din70121      one payload, with or without its V2GTP header
   hlc decode 809a0211...                        the same, read by the schema that fits best
   hlc decode 809a0211... --bits                 which bits each event code and value came from
   hlc decode payload.bin --xml                  a file of EXI, V2GTP or hexadecimal
   hlc decode 80f2... --schema xmldsig --fragment    an element as it is signed
+  hlc decode ffffffffffff00b052...88e1...       a HomePlug message, as an Ethernet frame
   tcpdump -i eth1 -w - | hlc decode -           a capture from standard input
 """
 PROGRESS_S: Final = 0.2
@@ -120,7 +122,7 @@ def _remark(line: str) -> None:
 def _stream(stream: Any, name: str, args: argparse.Namespace) -> int:
     """A capture, or a payload as octets or hexadecimal text, from a file or a pipe."""
     head = stream.read(1 << 16) or b""
-    raw = head.startswith(single.MARKS)
+    raw = head.startswith(single.MARKS) or single.is_homeplug(head)
     text = head.decode("ascii", "replace")
     if raw or (head and "\ufffd" not in text and single.looks_like_hex(text)):
         while chunk := stream.read(1 << 16):
@@ -163,14 +165,16 @@ def _report(args: argparse.Namespace) -> Report:
         return XmlLines(out)
     if args.json:
         return JsonSummary(out) if args.summary else JsonLines(out)
-    return Lines(out, colour=colours_wanted(sys.stdout), summary=args.summary)
+    unicode = "utf" in (sys.stdout.encoding or "").lower()
+    width = shutil.get_terminal_size().columns
+    return Lines(out, colour=colours_wanted(sys.stdout), summary=args.summary, width=width, unicode=unicode)
 
 
 def _capture(capture: Capture, stream: Any, args: argparse.Namespace) -> int:
     from hlc.capture.decoder import Decoder
 
     report = _report(args)
-    decoder = Decoder(report.event, report.finished)
+    decoder = Decoder(report.event, report.finished, report.matched)
     progress = Progress(stream)
     for captured in capture:
         if report.zero is None:

@@ -15,11 +15,14 @@ import slac
 from hlc import ids, sdp, v2gtp
 from hlc.capture.conversation import LINGER_S, Conversation, Endpoint, address
 from hlc.capture.files import Captured
-from hlc.capture.headers import HOMEPLUG, KNOWN_LINKS, Flags, HomePlug, Tcp, Udp, parse
+from hlc.capture.headers import ETHERNET, KNOWN_LINKS, Flags, HomePlug, Tcp, Udp, parse
+from hlc.capture.matching import Matching
+from hlc.capture.matching_verdict import judge as judge_matching
+from hlc.capture.matchings import Matchings
 from hlc.capture.seen import Seen, Unread
 from hlc.capture.session import Session, Where
 from hlc.capture.verdict import Verdict, judge, judge_attempts
-from hlc.trace.events import Message, Note, SessionEnded, Side
+from hlc.trace.events import Message, Mme, Note, SessionEnded, Side
 
 CONNECTIONS: Final = 256
 """TCP connections that are followed at a time; the one that was silent longest is let go."""
@@ -27,6 +30,10 @@ IDLE_S: Final = 120.0
 """A session without messages for twice the sequence timeout of 60 s is over, whatever TCP says."""
 ANNOUNCED: Final = 64
 """Addresses learnt from SDP that are remembered."""
+NAMES: Final = 1000
+"""Names of HomePlug messages that are counted; there are 65,536 numbers without a name."""
+SILENT_S: Final = 5.0
+"""A session in which nothing was said for so long is over when its vehicle begins to match again."""
 
 
 @dataclass
@@ -54,6 +61,8 @@ class Totals:
     sdp_requests: int = 0
     sdp_responses: int = 0
     mme: Counter[str] = field(default_factory=Counter)
+    duties: set[float] = field(default_factory=set)
+    """Duty cycles on the control pilot, %, as far as they were told."""
     encrypted: int = 0
     """TLS connections."""
     unknown_links: Counter[int] = field(default_factory=Counter)
@@ -64,9 +73,21 @@ class Totals:
 class Decoder:
     """Follows every connection of a capture."""
 
-    def __init__(self, emit: Callable[[Seen], None], done: Callable[[Session, Verdict], None]) -> None:
-        """`emit` gets each event as it is known, `done` each finished session with the verdict on it."""
+    def __init__(
+        self,
+        emit: Callable[[Seen], None],
+        done: Callable[[Session, Verdict], None],
+        matched: Callable[[Matching, Verdict], None] = lambda run, verdict: None,
+    ) -> None:
+        """`emit` gets each event as it is known, `done` each finished session with the verdict on it.
+
+        `matched` gets each matching run with the verdict on it.
+        """
         self.totals = Totals()
+        self._matchings = Matchings(self._match)
+        self._matched = matched
+        self._captured: Captured | None = None
+        """The frame in hand."""
         self._emit_to = emit
         self._done = done
         self._connections: OrderedDict[frozenset[Endpoint], Conversation] = OrderedDict()
@@ -90,20 +111,72 @@ class Decoder:
             return
         if at >= self._next_look or at < self._next_look - 60:
             self._look(at)
+        self._captured = captured
         parsed = parse(captured.link, captured.data)
         if isinstance(parsed, Tcp):
             self._tcp(parsed, Where(at, captured.number))
         elif isinstance(parsed, HomePlug):
-            name = mme_name(parsed.data)
-            totals.mme[name if len(totals.mme) < 1000 or name in totals.mme else "other"] += 1
+            self._homeplug(parsed.frame, Where(at, captured.number))
         elif isinstance(parsed, Udp) and sdp.PORT in (parsed.source[1], parsed.destination[1]):
             self._udp(parsed, Where(at, captured.number))
 
     def close(self) -> None:
         """The end of the capture."""
+        self.totals.duties = self._matchings.duties
         for key, conversation in list(self._connections.items()):
             self._over(key, conversation)
         self._flush_attempts()
+        self._matchings.close()
+        self._finish_matchings()
+
+    # HomePlug
+
+    def _homeplug(self, frame: bytes, where: Where) -> None:
+        event = mme_event(frame, where.at)
+        mme = self.totals.mme
+        name = event.name or "unreadable"
+        mme[name if name in mme or len(mme) < NAMES else "other"] += 1
+        run = None
+        if event.message is None:
+            self.totals.damaged += 1
+        else:
+            run = self._matchings.take(event.message, where)
+        if run not in self._matchings.finished:
+            self._finish_matchings()
+        self._emit_to(Seen(where.frame, None, event, run))
+        self._finish_matchings()
+
+    def _match(self, run: Matching) -> None:
+        """A matching run begins: what its vehicle did before is over."""
+        for key, conversation in list(self._active.items()):
+            session = conversation.session
+            if session is None or session.matching is None or session.matching != run.before:
+                continue
+            silent = run.start.at - max(session.start.at, session.end.at) >= SILENT_S
+            if silent or conversation.over_at is not None:
+                self._over(key, conversation, forget=False)
+
+    def _linked(self, what: str, where: Where, *, both: bool = True) -> int | None:
+        """Something is said above the link, in the frame in hand. The number of the matching run that made the link.
+
+        `both`: it would not be said if the other side had not been heard.
+        """
+        captured = self._captured
+        ethernet = captured is not None and captured.link == ETHERNET
+        ends = (captured.data[6:12], captured.data[:6]) if captured is not None and ethernet else (b"", b"")
+        run = self._matchings.talk(*ends, what, where, both=both)
+        self._finish_matchings()
+        return run.number if run is not None else None
+
+    def _finish_matchings(self) -> None:
+        """Tell of the runs that are over."""
+        finished = self._matchings.finished
+        while finished:
+            run = finished.pop(0)
+            verdict = judge_matching(run, self.totals.last_at)
+            for finding in verdict.findings:
+                self._emit_to(Seen(finding.where.frame, None, finding.event(), run))
+            self._matched(run, verdict)
 
     # SDP
 
@@ -138,6 +211,7 @@ class Decoder:
             id=ids.message_id("sdp", message.name),
             message=message,
         )
+        self._linked(message.name, where, both=not request)
         self._emit_to(Seen(where.frame, None, event))
 
     def _is_station(self, endpoint: Endpoint) -> bool:
@@ -182,6 +256,8 @@ class Decoder:
     def _look(self, at: float) -> None:
         """Once a second of the capture: end what is over."""
         self._next_look = at + 1.0
+        self._matchings.look(at)
+        self._finish_matchings()
         for key, conversation in list(self._active.items()):
             over, session = conversation.over_at, conversation.session
             closed = over is not None and at - over >= LINGER_S
@@ -217,7 +293,7 @@ class Decoder:
     def _open_session(self, where: Where) -> Session:
         self._flush_attempts()
         self._sessions += 1
-        return Session(self._sessions, where, end=where)
+        return Session(self._sessions, where, end=where, matching=self._linked("TCP connection", where))
 
     def _finish(self, session: Session) -> None:
         session.over = True
@@ -265,9 +341,12 @@ class Decoder:
         self._done(session, verdict)
 
 
-def mme_name(octets: bytes) -> str:
-    """The name of a HomePlug message, given from the octet of its version on; also of one that is cut off."""
+def mme_event(frame: bytes, at: float) -> Mme:
+    """A HomePlug frame as an event; also one that is cut off."""
+    message, name, fault = None, "", ""
     try:
-        return slac.parse(bytes(12) + HOMEPLUG.to_bytes(2) + octets).name
+        message = slac.parse(frame)
+        name = message.name
     except slac.MmeError as error:
-        return error.name or "unreadable"
+        name, fault = error.name, str(error)
+    return Mme(at=at, name=name, source=frame[6:12], destination=frame[:6], frame=frame, message=message, fault=fault)

@@ -42,9 +42,10 @@ class Udp(NamedTuple):
 
 
 class HomePlug(NamedTuple):
-    """A HomePlug Green PHY management message, from the octet of its version on; it is not read here."""
+    """A HomePlug Green PHY management message; it is not read here."""
 
-    data: bytes
+    frame: bytes
+    """As an Ethernet frame with one VLAN tag or none. Addresses that the capture does not have are zero."""
 
 
 Parsed = Tcp | Udp | HomePlug
@@ -71,7 +72,8 @@ def parse(link: int, data: bytes) -> Parsed | None:
     if link == SLL:
         return _ethertype(data, 14)
     if link == SLL2 and size >= 20:
-        return _content(_U16.unpack_from(data, 0)[0], data, 20)
+        kind = _U16.unpack_from(data, 0)[0]
+        return _cooked(data[10], data[12:18], b"", data, 20) if kind == HOMEPLUG else _content(kind, data, 20)
     if link in (RAW, RAW_BSD, RAW_OPENBSD, RAW_IPV4, RAW_IPV6):
         return _ip(data, 0)
     if link == NULL:
@@ -82,22 +84,30 @@ def parse(link: int, data: bytes) -> Parsed | None:
 KNOWN_LINKS: Final = frozenset((ETHERNET, NULL, RAW_BSD, RAW_OPENBSD, RAW, SLL, RAW_IPV4, RAW_IPV6, SLL2))
 
 
-def _ethertype(data: bytes, offset: int) -> Parsed | None:
-    """The EtherType at `offset`, behind any VLAN tags."""
+def _ethertype(data: bytes, start: int) -> Parsed | None:
+    """The EtherType at `start`, behind any VLAN tags."""
+    offset = start
     while len(data) >= offset + 2:
         kind: int = _U16.unpack_from(data, offset)[0]
+        if kind == HOMEPLUG:
+            tag = b"\x81\x00" + data[offset - 2 : offset] if offset > start else b""
+            if start == 14:
+                return _cooked(data[1], data[6:12], tag, data, offset + 2)
+            return HomePlug(data if offset == start else data[:12] + tag + data[offset:])
         if kind not in VLAN:
             return _content(kind, data, offset + 2)
         offset += 4
     return None
 
 
+def _cooked(packet_type: int, source: bytes, tag: bytes, data: bytes, offset: int) -> HomePlug:
+    """A HomePlug message of a Linux cooked capture, which has no destination; `packet_type` 1 is broadcast."""
+    destination = b"\xff" * 6 if packet_type == 1 else bytes(6)
+    return HomePlug(destination + source + tag + b"\x88\xe1" + data[offset:])
+
+
 def _content(kind: int, data: bytes, offset: int) -> Parsed | None:
-    if kind in (IPV6, IPV4):
-        return _ip(data, offset)
-    if kind == HOMEPLUG:
-        return HomePlug(data[offset:])
-    return None
+    return _ip(data, offset) if kind in (IPV6, IPV4) else None
 
 
 def _ip(data: bytes, offset: int) -> Parsed | None:

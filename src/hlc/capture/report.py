@@ -12,20 +12,26 @@ from typing import Any, Final
 import msgspec
 
 import exi
+from hlc.capture import matching_report
 from hlc.capture.conversation import title
 from hlc.capture.decoder import Totals
+from hlc.capture.matching import Matching
 from hlc.capture.seen import Seen, Unread
 from hlc.capture.session import Session
 from hlc.capture.verdict import Verdict
-from hlc.trace.describe import alarm, clean, describe, headline, text
-from hlc.trace.events import Message, Note, Side, StateEntered
+from hlc.trace import homeplug
+from hlc.trace.describe import alarm, clean, describe, headline, mac, text
+from hlc.trace.events import Message, Mme, Note, Side, StateEntered
 from hlc.trace.record import record as message_record
 
 Print = Callable[[str], None]
 
 RED, GREEN, YELLOW, BOLD, DIM = "31", "32", "33", "1", "2"
-COLOURS: Final = {"good": GREEN, "failed": RED, "unfinished": YELLOW}
-HOMEPLUG: Final = "HomePlug frames (SLAC) are counted by their names; how a matching run went is not told yet"
+COLOURS: Final = {"good": GREEN, "matched": GREEN, "failed": RED, "unfinished": YELLOW}
+MATCHINGS: Final = 1000
+"""Matching runs of which a summary tells; they take no end where somebody plays tricks."""
+AMPS_PER_PERCENT: Final = 0.6
+"""What a duty cycle of 10 to 85 % offers for basic charging (IEC 61851-1)."""
 
 
 def clock(at: float) -> str:
@@ -42,6 +48,9 @@ class Report:
     def __init__(self, out: Print) -> None:
         self.out = out
         self.sessions: list[dict[str, Any]] = []
+        self.matchings: list[dict[str, Any]] = []
+        """The first `MATCHINGS` ones."""
+        self.runs = 0
         self.zero: float | None = None
         """Time of the first frame: times are counted from there, as Wireshark does."""
 
@@ -52,21 +61,39 @@ class Report:
         """A session is over."""
         self.sessions.append(record(session, verdict, self.zero or 0.0))
 
+    def matched(self, run: Matching, verdict: Verdict) -> None:
+        """A matching run is over."""
+        self.runs += 1
+        if len(self.matchings) < MATCHINGS:
+            self.matchings.append(matching_report.record(run, verdict, findings(verdict, self.zero or 0.0)))
+
     def totals(self, totals: Totals, damage: list[str]) -> None:
         """The end of the capture."""
 
 
 class Lines(Report):
-    """For people: a line for each message, a verdict for each session. `summary` leaves out the messages."""
+    """For people: a line for each message, a verdict for each session and matching run.
 
-    def __init__(self, out: Print, *, colour: bool, summary: bool) -> None:
+    `summary` leaves out the messages. Charts are `width` columns wide at most, in ASCII unless `unicode`.
+    """
+
+    def __init__(self, out: Print, *, colour: bool, summary: bool, width: int = 80, unicode: bool = True) -> None:
         super().__init__(out)
         self._colour = colour
         self._summary = summary
+        self._width = width
+        self._unicode = unicode
         self._begun = 0
+        self._matching = 0
+        self._columns = False
+        self._apart = False
+        """Whether an empty line is due."""
         self._told: set[tuple[int, str]] = set()
 
     def _say(self, line: str, colour: str = "") -> None:
+        if self._apart and line:
+            self.out("")
+        self._apart = False
         line = clean(line)
         self.out(f"\x1b[{colour}m{line}\x1b[0m" if self._colour and colour else line)
 
@@ -83,10 +110,20 @@ class Lines(Report):
                 self._begin(session)
             line = f"{seen.frame:7} {self._at(event.at)}  {event.side:<4} {headline(event):<32} {describe(event)}"
             self._say(line.rstrip(), RED if alarm(event) else "")
+        elif isinstance(event, Mme):
+            if seen.matching is not None and seen.matching.number > self._matching:
+                self._matching = seen.matching.number
+                self._begin_matching(seen.matching)
+            elif not self._columns:
+                self._head()
+            side = homeplug.side(event.name) or ""
+            line = f"{seen.frame:7} {self._at(event.at)}  {side:<4} {homeplug.headline(event):<32}"
+            self._say(f"{line} {homeplug.describe(event)}", RED if event.message is None else "")
         elif isinstance(event, StateEntered):
             label = getattr(event.state, "label", event.state.name)
             self._say(f"{'':21}{event.side:<4} enters state {event.state.value} {label}", DIM)
-        elif isinstance(event, Note) and not (session is not None and session.over):  # those are told in the verdict
+        elif isinstance(event, Note) and seen.matching is None and not (session is not None and session.over):
+            # of a session that is over, and of a matching run, they are told with the verdict
             self._say(f"{seen.frame:7} {self._at(event.at)}  {event.side:<4}     {event.text}", YELLOW)
         elif isinstance(event, Unread):
             key = (session.number if session is not None else 0, event.reason)
@@ -99,8 +136,39 @@ class Lines(Report):
         part = "" if session.whole else " (the capture begins inside it)"
         self._say("")
         self._say(f"Session {session.number}: {clock(session.start.at)}{part}", BOLD)
-        self._say(f"  EVCC {session.evcc}  SECC {session.secc}")
+        self._say(f"  EVCC {session.evcc}  SECC {session.secc}{_link(session)}")
+        self._head()
+
+    def _begin_matching(self, run: Matching) -> None:
+        self._say("")
+        self._say(f"Matching {run.number}: {clock(run.start.at)}", BOLD)
+        self._say(f"  EV {mac(run.ev)}  run {text(run.run_id)}")
+        self._head()
+
+    def _head(self) -> None:
+        self._columns = True
         self._say(f"  frame      time s  who   id message{'':25}what matters", DIM)
+
+    def matched(self, run: Matching, verdict: Verdict) -> None:
+        super().matched(run, verdict)
+        self._say("")
+        if self._summary:
+            self._say(f"Matching {run.number}: {clock(run.start.at)}", BOLD)
+            self._say(f"  EV {mac(run.ev)}  run {text(run.run_id)}")
+        else:
+            self._say(f"Matching {run.number}: EV {mac(run.ev)}  run {text(run.run_id)}", BOLD)
+        said = verdict.outcome if verdict.causes else f"{verdict.outcome}: {verdict.reason}"
+        self._say(f"  {said}", COLOURS[verdict.outcome] + ";1")
+        if not self._summary:
+            for line in matching_report.steps(run):
+                self._say(line)
+        for line in matching_report.parties(run):
+            self._say(line)
+        self._findings(verdict)
+        if not self._summary:
+            for line in matching_report.charts(run, self._width, unicode=self._unicode):
+                self._say(line)
+            self._apart = True
 
     def finished(self, session: Session, verdict: Verdict) -> None:
         super().finished(session, verdict)
@@ -114,10 +182,13 @@ class Lines(Report):
             )
             self._say("")
             self._say(f"{what}: {clock(session.start.at)}", BOLD)
-            self._say(f"  EVCC {session.evcc or 'unknown'}  SECC {session.secc or 'unknown'}")
+            self._say(f"  EVCC {session.evcc or 'unknown'}  SECC {session.secc or 'unknown'}{_link(session)}")
         facts = ", ".join(_facts(session))
         said = f"{verdict.outcome} ({facts})" if verdict.causes else f"{verdict.outcome}: {verdict.reason} ({facts})"
         self._say(f"  {said}", COLOURS[verdict.outcome] + ";1")
+        self._findings(verdict)
+
+    def _findings(self, verdict: Verdict) -> None:
         for finding in verdict.findings:
             clause = f" [{finding.clause}]" if finding.clause else ""
             mark = "!" if finding.cause else "-"
@@ -140,7 +211,7 @@ class Lines(Report):
         if self._summary:
             for name, count in [*sorted(totals.messages.items()), *sorted(totals.mme.items())]:
                 self._say(f"{count:8}  {name}")
-        for line in overall(totals, len(self.sessions)):
+        for line in overall(totals, len(self.sessions), self.runs):
             self._say(line)
 
 
@@ -163,6 +234,10 @@ class JsonLines(Report):
                 "payload_type": f"0x{event.payload_type:04X}",
                 "payload": event.payload.hex().upper(),
             }
+        elif isinstance(event, Mme):
+            entry["matching"] = seen.matching.number if seen.matching is not None else None
+            side = homeplug.side(event.name)
+            entry |= ({"side": side} if side is not None else {}) | homeplug.record(event)
         else:
             return
         self.out(msgspec.json.encode(entry).decode())
@@ -193,10 +268,16 @@ class JsonSummary(Report):
             "mme": dict(sorted(totals.mme.items())),
             "encrypted": totals.encrypted,
             "sessions": self.sessions,
+            "matchings": self.matchings,
             "damage": damage,
-            "notes": overall(totals, len(self.sessions)),
+            "notes": overall(totals, len(self.sessions), self.runs),
         }
         self.out(msgspec.json.encode(summary).decode())
+
+
+def _link(session: Session) -> str:
+    """Which matching run made the link of a session."""
+    return f"  link by matching {session.matching}" if session.matching is not None else ""
 
 
 def _facts(session: Session) -> list[str]:
@@ -216,6 +297,7 @@ def record(session: Session, verdict: Verdict, zero: float) -> dict[str, Any]:
     state = session.electrical
     entry: dict[str, Any] = {
         "number": session.number,
+        "matching": session.matching,
         "start": session.start.at,
         "end": session.end.at,
         "first_frame": session.start.frame,
@@ -236,27 +318,34 @@ def record(session: Session, verdict: Verdict, zero: float) -> dict[str, Any]:
         "energy_wh": round(state.energy_wh, 1),
         "peak_voltage": state.peak_volts,
         "peak_current": state.peak_amps,
-        "findings": [
-            {
-                "frame": finding.where.frame,
-                "time": finding.where.at,
-                "after_s": round(finding.where.at - zero, 3),
-                "side": finding.side,
-                "text": finding.text,
-                "clause": finding.clause,
-                "cause": finding.cause,
-            }
-            for finding in verdict.findings
-        ],
+        "findings": findings(verdict, zero),
     }
     return entry
 
 
-def overall(totals: Totals, sessions: int) -> list[str]:
+def findings(verdict: Verdict, zero: float) -> list[dict[str, Any]]:
+    """The findings of a verdict as plain data."""
+    return [
+        {
+            "frame": finding.where.frame,
+            "time": finding.where.at,
+            "after_s": round(finding.where.at - zero, 3),
+            "side": finding.side,
+            "text": finding.text,
+            "clause": finding.clause,
+            "cause": finding.cause,
+        }
+        for finding in verdict.findings
+    ]
+
+
+def overall(totals: Totals, sessions: int, runs: int) -> list[str]:
     """What is to be said of the capture as a whole."""
     lines = []
-    if totals.mme:
-        lines.append(HOMEPLUG)
+    if runs > MATCHINGS:
+        lines.append(f"{runs} matching runs; a summary in JSON has the first {MATCHINGS}")
+    if totals.duties and not runs and not sessions:
+        lines.append(_pilot(totals.duties))
     if totals.encrypted:
         lines.append(f"{totals.encrypted} encrypted connections (TLS): decryption is not built yet")
     for link, count in totals.unknown_links.items():
@@ -267,9 +356,19 @@ def overall(totals: Totals, sessions: int) -> list[str]:
         lines.append(f"{totals.sdp_requests} SDP requests, none answered: no station was found")
     elif totals.sdp_responses and not sessions:
         lines.append("a station was found by SDP, but no TCP connection to it is in the capture")
-    if not sessions and not totals.sdp:
+    if not sessions and not totals.sdp and not totals.duties and not runs:
         what = f"{sum(totals.mme.values())} HomePlug frames, but " if totals.mme else ""
         lines.append(
             f"{what}no SDP and no session: the link was not made, or this listener could not hear what was said on it"
         )
     return lines
+
+
+def _pilot(duties: set[float]) -> str:
+    """What the control pilot asked for, where no matching was seen."""
+    shown = ", ".join(f"{duty:g} %" for duty in sorted(duties))
+    if any(duty <= 7 for duty in duties):
+        return f"the control pilot offered digital communication ({shown}), but no vehicle began to match"
+    amps = max(duties) * AMPS_PER_PERCENT
+    basic = f"basic charging, up to {amps:.1f} A" if max(duties) <= 85 else "basic charging"
+    return f"the control pilot showed {shown} and never 5 %: {basic}, for which no matching is needed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from hlc.capture.matching import Matching
 from hlc.capture.session import Session
 from hlc.trace.events import Event, Side
 
@@ -29,8 +30,9 @@ class Unread(Event, frozen=True, kw_only=True):
 
 
 class Seen(NamedTuple):
-    """An event of a capture: from which frame, and of whose session. SDP belongs to none."""
+    """An event of a capture: from which frame, and of whose session or matching run. SDP belongs to none."""
 
     frame: int
     session: Session | None
     event: Event
+    matching: Matching | None = None

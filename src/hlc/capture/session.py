@@ -130,6 +130,8 @@ class Session:
     start: Where
     evcc: str = ""
     secc: str = ""
+    matching: int | None = None
+    """The number of the matching run that made its link."""
     whole: bool = True
     """The capture shows the connection being made."""
     end: Where = NOWHERE

@@ -1,4 +1,7 @@
-"""One payload on the command line: octets in, its plausible readings out, or every bit of one of them."""
+"""One payload on the command line: octets in, its plausible readings out, or every bit of one of them.
+
+A HomePlug management message is given as an Ethernet frame.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ import msgspec
 import exi
 from hlc import ids, sdp, v2gtp
 from hlc.capture import reading
+from hlc.capture.headers import ETHERNET, HomePlug, parse
 from hlc.capture.reading import Reading
+from hlc.trace import homeplug
 from hlc.trace.describe import clean, text
 from hlc.trace.plain import plain, tree
 from hlc.trace.record import record
@@ -78,6 +83,11 @@ def place(text: str, position: int) -> str:
     return f"at character {column}" + (f" of line {line + 1}" if line else "")
 
 
+def is_homeplug(data: bytes) -> bool:
+    """Whether this is an Ethernet frame with a HomePlug message."""
+    return isinstance(parse(ETHERNET, data), HomePlug)
+
+
 def unwrapped(data: bytes) -> tuple[int | None, bytes, str]:
     """Payload type (None: not given), payload, and a remark on the V2GTP header, if there is one."""
     if data[:2] != b"\x01\xfe" or len(data) < v2gtp.HEADER.size:
@@ -93,6 +103,8 @@ def unwrapped(data: bytes) -> tuple[int | None, bytes, str]:
 
 def decode(data: bytes, wanted: Wanted, out: Print, complain: Print) -> int:
     """Print what is wanted of `data`. The exit code: 0 when it was read."""
+    if wanted.schema is None and is_homeplug(data):
+        return _homeplug(data, wanted, out, complain)
     kind, payload, remark = unwrapped(data)
     if remark:
         complain(remark)
@@ -252,6 +264,28 @@ def _line(piece: exi.Read, bits: str) -> str:
 
 def _shortened(bits: str) -> str:
     return bits if len(bits) <= MOST_BITS else bits[: MOST_BITS - 2] + ".."
+
+
+def _homeplug(data: bytes, wanted: Wanted, out: Print, complain: Print) -> int:
+    from hlc.capture.decoder import mme_event
+
+    if wanted.bits:
+        complain("HomePlug messages are no EXI: --bits has nothing to show")
+        return 2
+    found = parse(ETHERNET, data)
+    assert isinstance(found, HomePlug)
+    event = mme_event(found.frame, 0.0)
+    if wanted.form == "json":
+        out(msgspec.json.encode(homeplug.record(event)).decode())
+    else:
+        if wanted.form == "xml":
+            complain("HomePlug messages have no XML form; shown as a tree")
+        for line in homeplug.tree(event):
+            out(line)
+    if event.message is None:
+        complain(event.fault)
+        return 1
+    return 0
 
 
 def _discovery(kind: int, payload: bytes, wanted: Wanted, out: Print, complain: Print) -> int:

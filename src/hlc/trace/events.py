@@ -62,6 +62,21 @@ class Message(Event, frozen=True, kw_only=True):
     """The decoded document (with header), or the SDP request or response."""
 
 
+class Mme(Event, frozen=True, kw_only=True):
+    """A HomePlug management message, of whichever end or modem."""
+
+    name: str
+    """As in "CM_SLAC_PARM.REQ"; empty where not even the header can be read."""
+    source: bytes
+    destination: bytes
+    frame: bytes
+    """The whole Ethernet frame without FCS."""
+    message: Any
+    """The `slac.Mme`; None where it is cut off."""
+    fault: str = ""
+    """Why there is no message."""
+
+
 class StateEntered(Event, frozen=True, kw_only=True):
     """A documented state was entered."""
 

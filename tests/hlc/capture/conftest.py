@@ -12,6 +12,7 @@ import pytest
 
 from hlc.capture.decoder import Decoder, Totals
 from hlc.capture.files import Capture
+from hlc.capture.matching import Matching
 from hlc.capture.seen import Seen
 from hlc.capture.session import Session
 from hlc.capture.verdict import Verdict
@@ -27,6 +28,7 @@ class Decoded(NamedTuple):
 
     seen: list[Seen]
     sessions: list[tuple[Session, Verdict]]
+    matchings: list[tuple[Matching, Verdict]]
     totals: Totals
     damage: list[str]
 
@@ -40,13 +42,18 @@ def _decode(source: bytes | Path) -> Decoded:
     stream: Any = BytesIO(source) if isinstance(source, bytes) else source.open("rb")
     seen: list[Seen] = []
     sessions: list[tuple[Session, Verdict]] = []
+    matchings: list[tuple[Matching, Verdict]] = []
     with stream:
         capture = Capture(stream, "a capture")
-        decoder = Decoder(seen.append, lambda session, verdict: sessions.append((session, verdict)))
+        decoder = Decoder(
+            seen.append,
+            lambda session, verdict: sessions.append((session, verdict)),
+            lambda run, verdict: matchings.append((run, verdict)),
+        )
         for captured in capture:
             decoder.frame(captured)
         decoder.close()
-    return Decoded(seen, sessions, decoder.totals, capture.damage)
+    return Decoded(seen, sessions, matchings, decoder.totals, capture.damage)
 
 
 def _to_pcap(frames: list[tuple[float, bytes]], order: str = "<", nano: bool = False) -> bytes:

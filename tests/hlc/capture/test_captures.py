@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ import pytest
 
 import exi
 from hlc.capture import reading
+from hlc.capture.matching_verdict import timeline
+from hlc.capture.report import overall
+from hlc.trace import homeplug
+from hlc.trace.describe import mac
+from hlc.trace.events import Mme
 
 CAPTURES: dict[str, tuple[str, ...]] = {
     "2022-11-25_v0.2_ABB_until_ChargeParamDiscovery.pcapng": ("failed",),
@@ -71,6 +77,78 @@ REASONS = [
     ("runs_10_minutes", 1, "the vehicle fell silent: CurrentDemandRes was retransmitted 7 times", 14124),
 ]
 """What went wrong: capture, which of its sessions, words of the reason, and the frame that proves it."""
+
+
+MATCHINGS: dict[str, tuple[tuple[str, str, str, float | None, bool | None, str], ...]] = {
+    "2022-10-26_WP4": (("matched", "04:65:65:00:64:C3", "62:57:25:18:44:BE", 9.8, True, "VS_SW_VER.CNF of BC:F2:AF"),),
+    "2022-11-25_v0.2_ABB": (("matched", "DC:0E:A1:11:67:08", "54:10:EC:A1:F3:E2", 22.1, True, "CM_GET_KEY.CNF of BC"),),
+    "2022-11-25_v0.2_alpi": (
+        ("matched", "DC:0E:A1:11:67:08", "96:19:7E:D2:22:69", 11.7, True, "CM_GET_KEY.CNF of BC:F2:AF:F3:13:68"),
+    ),
+    "2022-12-13_compleo": (("matched", "DC:0E:A1:11:67:08", "80:1F:12:E8:E6:47", 21.0, True, "CM_GET_KEY.CNF of BC"),),
+    "2022-12-20_alpi": (("matched", "DC:0E:A1:11:67:08", "6A:79:9C:3A:13:58", 8.7, True, "CM_GET_KEY.CNF of BC"),),
+    "2023-04-19_compleo": (
+        ("matched", "DC:0E:A1:11:67:08", "80:1F:12:E8:E6:47", 18.9, True, "link seen after 6.6 s (CM_GET_KEY.CNF"),
+        ("matched", "DC:0E:A1:11:67:08", "80:1F:12:E8:E6:47", 18.5, True, "link seen after 6.8 s (TCP connection)"),
+        ("failed", "DC:0E:A1:11:67:08", "", None, None, "no station answered CM_SLAC_PARM.REQ (9 times in 12.0 s)"),
+    ),
+    "2023-04-24_atHome": (
+        ("matched", "04:65:65:00:64:C3", "DC:0E:A1:11:67:08", 9.6, False, "link seen after 4.1 s (SECCDiscoveryReq)"),
+    )
+    * 3,
+    "2023-05-03_Taycan": (
+        (
+            "failed",
+            "00:18:87:00:A1:D6",
+            "",
+            None,
+            None,
+            "DC:0E:A1:11:67:08 answered CM_SLAC_PARM.REQ (3 times in 0.4 s) with another run id, 00188700A1D60000: "
+            "the vehicle, whose run id is 944DC3D0ED5ABF0A, ignores that",
+        ),
+        ("failed", "00:18:87:00:A1:D6", "", None, None, "whose run id is F43DDF1BD990A3A8, ignores that"),
+    ),
+    "2023-05-24_pyPlc": (("matched", "04:65:65:00:64:C3", "DC:0E:A1:11:67:08", 9.6, False, "SECCDiscoveryReq"),),
+    "2024-04-20_ModelY": (("matched", "98:ED:5C:DA:D9:98", "DC:0E:A1:11:67:08", 9.6, False, "SECCDiscoveryReq"),),
+    "2024-06-18_Griffi": (("matched", "48:C5:8D:B1:E4:3E", "B8:27:EB:D3:1E:5A", 9.6, False, "SECCDiscoveryReq"),),
+    "listenMode_01": (("unfinished", "02:35:30:69:20:43", "B8:27:EB:27:33:53", 9.6, False, "gave the key; nothing"),),
+    "listenMode_02": (("matched", "02:35:30:69:20:43", "B8:27:EB:27:33:53", 9.6, False, "6.5 s (TCP connection)"),),
+    "listenMode_05": (("unfinished", "02:35:30:69:20:43", "B8:27:EB:27:33:53", 9.6, False, "gave the key; nothing"),),
+    "2026-02-03_pyPLC": (("matched", "04:65:65:00:64:C3", "BA:F0:F2:E5:43:A4", 9.6, False, "SECCDiscoveryReq"),) * 2,
+    "DIN_DC_DS5366": (
+        ("failed", "00:E0:4C:68:00:1D", "", None, None, "did not go on after CM_SLAC_PARM.CNF of 64:4D:70:01:03:BF"),
+        ("matched", "00:E0:4C:68:00:1D", "64:4D:70:01:03:BF", 11.0, False, "5.4 s (CC_DISCOVER_LIST.CNF)"),
+    ),
+    "spi_ioniq": (("matched", "E0:0E:E1:FF:D3:E2", "52:AD:92:07:32:8B", 19.4, True, "4.2 s (SECCDiscoveryRes)"),),
+    "IEC61851": (),
+    "ISO-20_TLS13": (("matched", "00:E0:4C:68:00:1D", "64:4D:70:01:03:BF", 10.1, False, "CC_DISCOVER_LIST.CNF"),),
+    "ISO-2_AC_DS5366": (("matched", "64:4D:70:01:02:C8", "64:4D:70:01:03:BF", 15.6, False, "8.4 s (CC_DISCOVER"),),
+    "ISO-2_DC_DS5366": (("matched", "64:4D:70:01:02:C8", "64:4D:70:01:03:BF", 13.8, False, "8.4 s (CC_DISCOVER"),),
+    "CertInstallation": (("matched", "00:E0:4C:68:00:1D", "64:4D:70:01:03:BF", 11.8, False, "CC_DISCOVER_LIST.CNF"),),
+    "TLS_Contract": (("matched", "00:E0:4C:68:00:1D", "64:4D:70:01:03:BF", 11.8, False, "CC_DISCOVER_LIST.CNF"),),
+    "Renegotiation": (("matched", "00:E0:4C:68:00:1D", "64:4D:70:01:03:BF", 11.9, False, "CC_DISCOVER_LIST.CNF"),),
+    "multi_EVSE": (("matched", "A0:CE:C8:CA:5F:A2", "64:4D:70:01:06:0E", 25.8, False, "3.4 s (CC_DISCOVER_LIST.CNF)"),),
+    "audi-dc": (("matched", "00:7D:FA:07:5E:4A", "E6:04:D1:72:E8:CA", 18.2, True, "6.1 s (SECCDiscoveryReq)"),),
+    "porsche": (("matched", "00:18:87:00:1C:11", "16:E2:FB:88:41:E9", 31.6, True, "3.5 s (SECCDiscoveryReq)"),),
+    "vw-ac": (("matched", "00:7D:FA:06:AB:91", "A2:BF:18:3D:0A:0B", 26.2, True, "3.3 s (SECCDiscoveryReq)"),),
+}
+"""The matching runs in captures: outcome, vehicle, station that gave the key, its attenuation in dB, whether the NID
+follows from the NMK, and words of the reason."""
+
+NOTES = [
+    (
+        "2022-10-26_WP4",
+        0,
+        "DC:0E:A1:11:67:08 set this key in its modem, too; it is neither the vehicle nor the station",
+    ),
+    ("2022-11-25_v0.2_ABB", 0, "CM_START_ATTEN_CHAR.IND announces 10 sounds in 1000 ms"),
+    ("2023-04-19_compleo", 1, "0.552 s between two sounds"),
+    ("2023-04-19_compleo", 1, "1 sound came later than 0.6 s after CM_START_ATTEN_CHAR.IND"),
+    ("2023-04-19_compleo", 1, "80:1F:12:E8:E6:47 counts 9 of 10 sounds"),
+    ("2023-04-19_compleo", 1, "80:1F:12:E8:E6:47 sent CM_ATTEN_CHAR.IND 3 times until it was answered"),
+    ("2023-04-24_atHome", 0, "98:48:27:5A:3C:E4 measured nothing, so what DC:0E:A1:11:67:08 reports was not measured"),
+]
+"""What is worth knowing of them: capture, which run, words."""
 
 
 @pytest.fixture(scope="session")
@@ -173,3 +251,88 @@ def test_encrypted_sessions_are_said_to_be_encrypted(decoded: Callable[[str], An
     assert session.encrypted
     assert verdict.outcome == "unfinished"
     assert "encrypted" in verdict.reason
+
+
+def matchings(name: str, decoded: Callable[[str], Any]) -> Any:
+    return decoded(name).matchings
+
+
+@pytest.mark.parametrize("name", MATCHINGS)
+def test_matching_runs(name: str, decoded: Callable[[str], Any]) -> None:
+    runs = matchings(name, decoded)
+    assert len(runs) == len(MATCHINGS[name])
+    for (run, verdict), (outcome, ev, evse, attenuation, derived, words) in zip(runs, MATCHINGS[name], strict=True):
+        assert verdict.outcome == outcome
+        assert mac(run.ev) == ev
+        assert words in verdict.reason
+        if not evse:
+            assert run.giver is None
+            continue
+        assert mac(run.giver.mac) == evse
+        assert run.giver.attenuation == pytest.approx(attenuation, abs=0.05)
+        assert len(run.giver.groups) == 58
+        assert run.derived is derived
+        assert derived is ("the NID does not follow" not in "".join(finding.text for finding in verdict.findings))
+        if outcome == "matched" and run.vehicle_heard and run.request is not None:
+            assert run.sounds == set(range(10))
+
+
+@pytest.mark.parametrize(("capture", "number", "words"), NOTES)
+def test_what_is_worth_knowing_of_them(capture: str, number: int, words: str, decoded: Callable[[str], Any]) -> None:
+    _, verdict = matchings(capture, decoded)[number]
+    assert any(words in finding.text and not finding.cause for finding in verdict.findings)
+
+
+def test_of_two_stations_the_nearer_is_chosen(decoded: Callable[[str], Any]) -> None:
+    ((run, _),) = matchings("multi_EVSE", decoded)
+    assert [(station.mac[-1], round(station.attenuation, 1), station.vlan) for station in run.ranking] == [
+        (0x0E, 25.8, 2),
+        (0x10, 31.3, 1),
+    ]
+    assert [(modem.best.count, round(modem.attenuation, 1), modem.vlan) for modem in run.modems.values()] == [
+        (10, 29.1, 2),
+        (10, 34.9, 1),
+    ]
+    assert all(station.confirm.count == 1 for station in run.ranking)  # though it is heard on both VLANs
+    assert run.pilot.digital
+    rows = {row.name: row for row in timeline(run)}
+    assert rows["CM_SLAC_PARM.REQ"].took_s == pytest.approx(0.594, abs=0.001)
+    assert rows["CM_ATTEN_CHAR.IND"].took_s == pytest.approx(0.319, abs=0.001)
+    assert not any(row.limit_s is not None and row.took_s > row.limit_s for row in rows.values())
+
+
+def test_a_neighbours_modem_is_heard_measuring(decoded: Callable[[str], Any]) -> None:
+    ((run, _),) = matchings("spi_ioniq", decoded)
+    assert [(mac(modem.mac), modem.best.count, round(modem.attenuation)) for modem in run.modems.values()] == [
+        ("BC:F2:AF:F1:86:CE", 10, 30),
+        ("BC:F2:AF:FF:CE:8F", 8, 51),
+    ]
+
+
+def test_basic_charging_needs_no_matching(decoded: Callable[[str], Any]) -> None:
+    totals = decoded("IEC61851").totals
+    assert totals.duties == {22.0}
+    assert overall(totals, 0, 0) == [
+        "the control pilot showed 22 % and never 5 %: basic charging, up to 13.2 A, for which no matching is needed"
+    ]
+
+
+@pytest.mark.parametrize("name", MATCHINGS)
+def test_every_homeplug_frame_is_named_and_shown(name: str, decoded: Callable[[str], Any]) -> None:
+    result = decoded(name)
+    shown = [seen.event for seen in result.seen if isinstance(seen.event, Mme)]
+    assert len(shown) == sum(result.totals.mme.values()) > 0
+    assert Counter(event.name for event in shown) == result.totals.mme
+    assert all(event.message is not None and event.message.name for event in shown)
+    assert all(homeplug.describe(event).isprintable() for event in shown)
+
+
+@pytest.mark.parametrize("name", MATCHINGS)
+def test_a_session_follows_the_matching_that_made_its_link(name: str, decoded: Callable[[str], Any]) -> None:
+    result = decoded(name)
+    runs = {run.number: run for run, _ in result.matchings}
+    for session, _ in result.sessions:
+        if session.matching is not None:
+            assert runs[session.matching].link.where.at <= session.start.at
+        elif session.messages or session.encrypted:
+            assert not any(run.link for run in runs.values())

@@ -8,12 +8,14 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import exi
+import slac
 from exi.messages import din70121, xmldsig
 from hlc.capture.reading import Reading, candidates
 from hlc.cli import main
@@ -366,3 +368,87 @@ def test_colour_and_progress_on_a_terminal(
     _, out, err = run(capsys, path, "--summary")
     assert "%" in err
     assert "\r" not in out
+
+
+EV, EVSE = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
+PARM = slac.make("CM_SLAC_PARM.REQ", source=EV, destination=b"\xff" * 6, vlan=7, run_id=b"TESLA EV").hex()
+
+
+def test_a_homeplug_frame(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, PARM)
+    assert (code, err) == (0, "")
+    assert out.startswith("mme: CM_SLAC_PARM.REQ\n")
+    assert "    run_id: 5445534C41204556" in out
+    code, out, _ = run(capsys, PARM, "--json")
+    assert code == 0
+    assert json.loads(out)["fields"]["run_id"] == "5445534C41204556"
+    file = tmp_path / "frame"
+    file.write_bytes(bytes.fromhex(PARM))
+    assert run(capsys, str(file), "--json")[1] == out
+    code, _, err = run(capsys, PARM[:50])
+    assert code == 1
+    assert "CM_SLAC_PARM.REQ: run_id is cut off" in err
+    assert run(capsys, PARM, "--bits")[0] == 2
+    assert "no XML form" in run(capsys, PARM, "--xml")[2]
+
+
+@pytest.fixture
+def matching(to_pcap: Callable[..., bytes], tmp_path: Path) -> str:
+    """A capture of a run that no station reports an attenuation in."""
+    about = {"source": EV, "destination": b"\xff" * 6, "run_id": b"TESLA EV"}
+    frames = [
+        slac.make("CM_SLAC_PARM.REQ", **about),
+        slac.make("CM_SLAC_PARM.CNF", source=EVSE, destination=EV, run_id=b"TESLA EV", forwarding_sta=EV),
+        slac.make("CM_START_ATTEN_CHAR.IND", **about),
+        slac.make("CM_MNBC_SOUND.IND", **about),
+        slac.make("VS_TONE_MAP_CHAR.REQ", source=EV, destination=EVSE, payload=b"\1\2"),
+        b"\xff" * 12 + b"\x08\x06" + bytes(46),
+    ]
+    file = tmp_path / "matching.pcap"
+    file.write_bytes(to_pcap([(1.7e9 + number + (number > 4) * 9, frame) for number, frame in enumerate(frames)]))
+    return str(file)
+
+
+def test_people_read_a_matching_run(matching: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, matching)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    shown = [line for line in lines if " > " in line]
+    assert len(shown) == 5
+    assert shown[0].split() == "1 0.000 EVCC 1 CM_SLAC_PARM.REQ 02:00:00:00:00:01 > all run 5445534C41204556".split()
+    assert shown[4].endswith("MMTYPE 0xA070, MMV 0, OUI 00:B0:52, 40 octets 0102")
+    assert lines.count("Matching 1: EV 02:00:00:00:00:01  run 5445534C41204556") == 1
+    assert "! 3.000 s, frame 4: no station reported an attenuation: no modem told of sounds that it heard" in out
+    assert "1.000 of 0.2 s  TT_match_response  LATE" in out
+    code, out, _ = run(capsys, matching, "--summary")
+    assert " > " not in out
+    assert "  EV 02:00:00:00:00:01  run 5445534C41204556\n  failed\n" in out
+    assert "  station  02:00:00:00:00:02  no attenuation\n" in out
+
+
+def test_machines_read_a_matching_run(matching: str, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, matching, "--json")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [(line["frame"], line["matching"], line.get("side")) for line in lines] == [
+        (1, 1, "EVCC"),
+        (2, 1, "SECC"),
+        (3, 1, "EVCC"),
+        (4, 1, "EVCC"),
+        (5, None, None),
+    ]
+    assert {line["schema"] for line in lines} == {"mme"}
+    assert lines[4]["fields"]["payload"].startswith("0102")
+    _, out, _ = run(capsys, matching, "--summary", "--json")
+    summary = json.loads(out)
+    (told,) = summary["matchings"]
+    assert (told["outcome"], told["ev"], told["run_id"]) == ("failed", "02:00:00:00:00:01", "5445534C41204556")
+    assert told["stations"][0]["mac"] == "02:00:00:00:00:02"
+    assert [step["name"] for step in told["steps"]] == [
+        "CM_SLAC_PARM.REQ",
+        "CM_SLAC_PARM.CNF",
+        "CM_START_ATTEN_CHAR.IND",
+        "CM_MNBC_SOUND.IND",
+    ]
+    assert told["findings"][0]["cause"]
+    assert summary["mme"]["CM_SLAC_PARM.REQ"] == 1
+    assert run(capsys, matching, "--xml")[:2] == (0, "")

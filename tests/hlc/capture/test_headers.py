@@ -54,12 +54,32 @@ def test_a_cut_frame_says_how_much_is_missing(name: str) -> None:
     assert (found.data, found.cut) == (b"d", 3)
 
 
-def test_udp_and_homeplug() -> None:
+def test_udp() -> None:
     datagram = struct.pack("!HHHH", 49152, 15118, 8 + 3, 0) + b"sdp"
     found = parse(headers.RAW, six(17, datagram))
     assert isinstance(found, Udp)
     assert found.data == b"sdp"
-    assert parse(headers.ETHERNET, MACS + b"\x81\x00\x00\x01\x88\xe1\x01\x64\x60") == HomePlug(b"\x01\x64\x60")
+
+
+@pytest.mark.parametrize(
+    ("link", "header", "frame"),
+    [
+        (headers.ETHERNET, "AAAAAAAAAAAA BBBBBBBBBBBB 88E1", "AAAAAAAAAAAA BBBBBBBBBBBB 88E1"),
+        (headers.ETHERNET, "AAAAAAAAAAAA BBBBBBBBBBBB 8100 0001 88E1", "AAAAAAAAAAAA BBBBBBBBBBBB 8100 0001 88E1"),
+        (
+            headers.ETHERNET,
+            "AAAAAAAAAAAA BBBBBBBBBBBB 88A8 0007 8100 0001 88E1",
+            "AAAAAAAAAAAA BBBBBBBBBBBB 8100 0001 88E1",
+        ),
+        (headers.SLL, "0001 0001 0006 BBBBBBBBBBBB 0000 88E1", "FFFFFFFFFFFF BBBBBBBBBBBB 88E1"),
+        (headers.SLL, "0004 0001 0006 BBBBBBBBBBBB 0000 8100 0001 88E1", "000000000000 BBBBBBBBBBBB 8100 0001 88E1"),
+        (headers.SLL2, "88E1 0000 00000001 0001 01 06 BBBBBBBBBBBB 0000", "FFFFFFFFFFFF BBBBBBBBBBBB 88E1"),
+        (headers.SLL2, "88E1 0000 00000001 0001 00 06 BBBBBBBBBBBB 0000", "000000000000 BBBBBBBBBBBB 88E1"),
+    ],
+)
+def test_homeplug_comes_as_an_ethernet_frame(link: int, header: str, frame: str) -> None:
+    message = b"\x01\x64\x60\0\0rest"
+    assert parse(link, bytes.fromhex(header) + message) == HomePlug(bytes.fromhex(frame) + message)
 
 
 def test_what_is_nothing_of_charging() -> None:
