@@ -12,19 +12,26 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 DESCRIPTION: Final = """\
 The talk between electric vehicles and chargers: be the car, be the station, or read what they say.
-This version speaks DIN SPEC 70121 (DC charging) over TCP."""
+This version speaks SLAC and DIN SPEC 70121 (DC charging) over TCP."""
 
 EXAMPLES: Final = """\
 examples:
   hlc demo                              watch a car charge at a station, both simulated, no hardware needed
 
   be a station:
-  hlc secc --interface eth1             wait for vehicles on eth1, with a simulated outlet
+  hlc secc --interface eth1             match and serve vehicles on eth1, with a simulated outlet
   hlc secc --interface lo --once        for one session on this machine; then, in another terminal:
 
   be a vehicle:
   hlc evcc --interface lo --once        find the station on this machine and charge there
   hlc evcc --interface eth1 --soc 35 --target-soc 80
+
+  behind powerline modems (as root):
+  hlc slac ev eth1                      match only: with whom, at what attenuation, or what is wrong
+  hlc modem eth1                        which modem it is, its network, whom it hears
+
+  without modems:
+  hlc powerline mev0:ev mse0:evse       a simulated powerline between two interfaces, for programs as they are
 
   read a session:
   hlc decode session.pcapng             who said what, when, and what went wrong
