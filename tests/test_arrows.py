@@ -36,7 +36,8 @@ ARROWS = {
     "hlc.flow": "exi hlc.ids hlc.v2gtp hlc.sap hlc.rules hlc.ports hlc.trace.events",
     "hlc.secc": SESSION,
     "hlc.evcc": SESSION,
-    "hlc.sim": f"{SESSION} slac hlc.sdp hlc.secc hlc.evcc",
+    "hlc.trace.matching": "slac hlc.trace.events",
+    "hlc.sim": f"{SESSION} slac hlc.trace.matching hlc.sdp hlc.secc hlc.evcc",
     "hlc.trace.describe": "hlc.ids hlc.trace.events",
     "hlc.trace.console": "hlc.ids hlc.trace.events hlc.trace.describe",
     "hlc.trace.summary": "hlc.ids hlc.trace.events hlc.trace.describe hlc.trace.console",
@@ -46,7 +47,7 @@ ARROWS = {
     "hlc.trace.output": "hlc.trace.events",
     "hlc.trace.homeplug": "hlc.ids hlc.trace.events hlc.trace.describe",
     "hlc.trace.chart": "",
-    "hlc.runtime": f"{SESSION} slac hlc.sdp hlc.secc hlc.evcc",
+    "hlc.runtime": f"{SESSION} slac hlc.trace.matching hlc.sdp hlc.secc hlc.evcc",
     "hlc.capture": "exi slac slac.keys hlc.ids hlc.v2gtp hlc.sdp hlc.sap hlc.rules hlc.decisions hlc.trace.events "
     "hlc.trace.describe hlc.trace.console hlc.trace.plain hlc.trace.record hlc.trace.homeplug hlc.trace.chart",
     "hlc.commands": f"{SESSION} slac slac.keys hlc.sdp hlc.secc hlc.evcc hlc.sim hlc.runtime hlc.capture "

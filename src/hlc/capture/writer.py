@@ -17,7 +17,7 @@ from typing import Final
 
 from hlc import sdp, v2gtp
 from hlc.capture.headers import Flags
-from hlc.trace.events import Event, Frame, SessionEnded, Side
+from hlc.trace.events import Event, Frame, Matched, Mme, SessionEnded, Side
 
 SEGMENT: Final = 1440
 """Octets of data in a TCP segment: 1500 of Ethernet less the headers of IPv6 and TCP."""
@@ -40,17 +40,21 @@ class Host:
     """One end of the link."""
 
     def __init__(self, mac: bytes, port: int) -> None:
-        self.mac = mac
-        # the link-local address that follows from the MAC address (RFC 4291, appendix A)
-        self.address = bytes.fromhex("fe80000000000000") + bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]
+        self.known_as(mac)
         self.port = port
         self.sequence = 0
         self.acknowledged = 0
         """Octets of this host that the other has acknowledged, as a sequence number."""
 
+    def known_as(self, mac: bytes) -> None:
+        """Its MAC address, and the link-local address that follows from it (RFC 4291, appendix A)."""
+        self.mac = mac
+        self.address = bytes.fromhex("fe80000000000000") + bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]
+
 
 class PcapngWriter:
-    """Give it the events of one session or of many; `Frame` and `SessionEnded` are written, others passed over.
+    """Give it the events of one session or of many: `Frame`, `Mme` and `SessionEnded` are written; from `Matched` it
+    takes the addresses of the hosts; others are passed over.
 
     Raises `OSError` where the file cannot be created. What fails later is kept in `error`: a full disk ends no session.
     """
@@ -77,6 +81,10 @@ class PcapngWriter:
                 self._datagram(event)
             else:
                 self._message(event)
+        elif isinstance(event, Mme):
+            self._ethernet(event.at, event.frame)
+        elif isinstance(event, Matched):
+            (self._station if event.side is Side.EVCC else self._vehicle).known_as(event.peer)
         elif isinstance(event, SessionEnded) and self._connected and self._ended is None:
             self._ended = (event.at, event.good)
 
@@ -169,7 +177,9 @@ class PcapngWriter:
     def _packet(self, at: float, sender: Host, mac: bytes, address: bytes, protocol: int, content: bytes) -> None:
         hops = 1 if address == ALL_NODES else 64
         ip = struct.pack("!IHBB", 6 << 28, len(content), protocol, hops) + sender.address + address
-        octets = mac + sender.mac + b"\x86\xdd" + ip + content
+        self._ethernet(at, mac + sender.mac + b"\x86\xdd" + ip + content)
+
+    def _ethernet(self, at: float, octets: bytes) -> None:
         us = self._microseconds(at)
         head = struct.pack("<5I", 0, us >> 32, us & 0xFFFFFFFF, len(octets), len(octets))
         self._write(_block(PACKET_BLOCK, head + octets))

@@ -13,9 +13,11 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from hlc.commands import options as shared
+from hlc.evcc import Settings
 from hlc.ids import VehicleState
 from hlc.runtime.errors import SetupError
 from hlc.sim import Battery, SimulatedOutlet, SimulatedVehicle
+from hlc.sim.arrival import Arrival
 from hlc.sim.pair import Pair
 from hlc.trace.console import Console, Paint, colours_wanted
 from hlc.trace.events import Event, Side, StateEntered, Trace
@@ -58,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: Any) -> int:
     """Show a charge; the exit code."""
     shared.check_choices(options)
+    arrival = Arrival()
     pair = world(options.protocol)
     stream = sys.stdout
     paint = Paint(colours_wanted(stream))
@@ -69,12 +72,14 @@ def run(options: Any) -> int:
         consumers.insert(0, writer)
     began = time.monotonic()
     battery, target = pair.ev.battery, pair.ev.target_soc()
-    console.text(paint("bold", "A car charges at a station: DIN SPEC 70121, DC, plain TCP. Both are simulated."))
+    console.text(
+        paint("bold", "A car charges at a station: SLAC, then DIN SPEC 70121, DC, plain TCP. Both are simulated.")
+    )
     console.text(f"{battery.capacity_wh / 1000:g} kWh battery from {battery.soc:g} % to {target:g} %")
     console.text()
     try:
         with stopping(pair) as stop_if_asked:
-            for event in paced(pair.events(), options.speed):
+            for event in paced(whole(arrival, pair), options.speed):
                 for consumer in consumers:
                     consumer(event)
                 stop_if_asked()
@@ -100,6 +105,15 @@ def world(protocol: str) -> Pair:
     battery = Battery(soc=25.0, capacity_wh=35_000.0, max_amps=280.0, max_watts=105_000.0)
     outlet = SimulatedOutlet(kilowatts=150.0, max_volts=500.0, max_amps=400.0)
     return Pair(SimulatedVehicle(battery, target_soc=90.0), outlet, protocol=protocol)
+
+
+def whole(arrival: Arrival, pair: Pair) -> Iterator[Event]:
+    """From the plug to the end of the session."""
+    yield from arrival.events()
+    if arrival.matched:
+        pair.now = arrival.now
+        pair.vehicle.settings = Settings(EVCCID=arrival.vehicle.mac)
+        yield from pair.events()
 
 
 def opened(path: Path) -> PcapngWriter:
@@ -139,7 +153,8 @@ LATE_S: Final = 0.5
 
 @contextmanager
 def stopping(pair: Pair) -> Iterator[Callable[[], None]]:
-    """While this lasts Ctrl-C asks the vehicle to stop, and a second one raises `KeyboardInterrupt`.
+    """While this lasts Ctrl-C asks the vehicle to stop as soon as it has a session; a second one raises
+    `KeyboardInterrupt`.
 
     What is given is to be called between events.
     """
@@ -152,7 +167,7 @@ def stopping(pair: Pair) -> Iterator[Callable[[], None]]:
             raise KeyboardInterrupt
 
     def stop_if_asked() -> None:
-        if asked and not pair.vehicle.stopping:
+        if asked and pair.vehicle.state is not None and not pair.vehicle.stopping:
             pair.stop(Side.EVCC, "stopped by the driver")
 
     before = signal.signal(signal.SIGINT, interrupted)

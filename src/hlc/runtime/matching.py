@@ -15,8 +15,9 @@ from typing import Any, Final, Self, TypeVar
 
 from hlc.runtime.errors import SetupError, WrongUsage
 from hlc.runtime.interfaces import names
-from hlc.trace.events import Matched, MatchingFailed, MatchingRemark, MatchingState, Side, Trace, Unmatched
-from slac.effects import ControlPilot, Effect, Failed, Kind, Linked, Pilot, Remark, Send, State, Unlinked
+from hlc.trace.events import Side, Trace
+from hlc.trace.matching import event_of
+from slac.effects import ControlPilot, Effect, Failed, Linked, Send, State, Unlinked
 from slac.ev import Ev
 from slac.evse import Evse, EvseSettings
 from slac.link import Link, LinkError
@@ -150,27 +151,16 @@ class Matching:
         self._run(lambda now: self.machine.expire(max(now, deadline)))
 
     def _carry_out(self, effect: Effect) -> None:
-        at, side = self._loop.time(), self.side
+        event = event_of(effect, at=self._loop.time(), side=self.side)
+        if event is not None:
+            self._trace(event)
         match effect:
             case Send(frame):
                 try:
                     self._link.send(frame)
                 except LinkError as error:
                     self._broken(error)
-            case Remark(Kind.STATE):
-                self._trace(MatchingState(at=at, side=side, state=effect.text.rpartition(" ")[2]))
-            case Remark(kind, text, data):
-                self._trace(MatchingRemark(at=at, side=side, kind=kind.value, text=text, data=dict(data)))
-            case Linked(peer, run_id, nid, _, decibels):
-                self._trace(Matched(at=at, side=side, peer=peer, run_id=run_id, nid=nid, attenuation_db=decibels))
+            case Linked() | Unlinked() | Failed():
                 self._told(effect)
-            case Unlinked(reason):
-                self._trace(Unmatched(at=at, side=side, reason=reason))
-                self._told(effect)
-            case Failed(reason, text):
-                self._trace(MatchingFailed(at=at, side=side, reason=reason.value, text=text))
-                self._told(effect)
-            case Pilot():
-                pass  # nothing is wired
-            case _:  # Toggle: without a pilot it is not asked for
+            case _:  # Pilot: nothing is wired. Toggle: is not asked for without a pilot.
                 pass

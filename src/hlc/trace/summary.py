@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from hlc.ids import ChargePointState
 from hlc.trace.console import Paint
-from hlc.trace.events import Event, Fault, Measurement, Message, SessionEnded, Side, StateEntered
+from hlc.trace.events import Event, Fault, Matched, Measurement, Message, SessionEnded, Side, StateEntered
 
 MAX_SAMPLES: Final = 4096
 CURVE: Final = 48
@@ -52,6 +52,8 @@ class Summary:
         self.peak: dict[Side, tuple[float, float, float]] = {}
         """Highest power, voltage and current, by side."""
         self.soc: tuple[float, float] | None = None
+        self.matched: Matched | None = None
+        """The powerline link, by the side that told it last."""
         self.faults: list[str] = []
         self.ends: dict[Side, SessionEnded] = {}
         self._last_by: Side | None = None
@@ -73,6 +75,8 @@ class Summary:
                 self.stays[event.side].append(Stay(event.at, int(event.state), event.state.label, before))
             case Measurement():
                 self._measured(event)
+            case Matched():
+                self.matched = event
             case Fault():
                 self.faults.append(f"{event.side.value}: {event.text}")
             case SessionEnded():
@@ -116,6 +120,10 @@ class Summary:
             row("", paint("red", fault))
         if len(self.faults) > 5:
             row("", f"and {len(self.faults) - 5} more faults")
+        if self.matched is not None:
+            db = self.matched.attenuation_db
+            near = "" if db is None else f", attenuation {db:.1f} dB"
+            row("Link", f"matched after {seconds(self.matched.at - began)}{near}")
         row("Duration", clock(self.ended - began))
         energy = {side: end.energy_wh for side, end in self.ends.items()}
         meters = [f"{energy[side] / 1000:.3f} kWh {where}" for side, where in METERS.items() if side in energy]

@@ -33,8 +33,9 @@ def test_a_charge_from_discovery_to_stop(capsys: pytest.CaptureFixture[str]) -> 
     assert log == ""
     assert "\x1b" not in told  # it is no terminal
     for words in (
+        "EVCC       link matched with 02:e5:00:00:00:01, NID ",
         "50 SECCDiscoveryReq",
-        "Cable Check\n     1.23 s  EVCC  11  114 CableCheckReq",
+        "Cable Check\n     2.66 s  EVCC  11  114 CableCheckReq",
         "Finished  isolation Valid",
         "the session ended well: charging complete",
         "Battery     25.0 % to 9",
@@ -51,7 +52,9 @@ def test_it_writes_a_capture_that_decodes(tmp_path: Path, capsys: pytest.Capture
     assert main(["demo", "--speed", "0", "--write", str(path)]) == 0
     capsys.readouterr()
     assert main(["decode", str(path), "--summary"]) == 0
-    assert "0 not decoded" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "0 not decoded" in told
+    assert "CM_SLAC_MATCH.CNF" in told
 
 
 @pytest.mark.usefixtures("_small_battery")
