@@ -310,8 +310,9 @@ class Evse(Machine):
         if key in self.sessions:
             self.remark(Kind.REPEATED, f"{self.sessions[key]} begins again")
             self._drop(self.sessions[key])
-        while len(self.sessions) >= self.timing.C_EVSE_match_parallel:
-            self._drop(next(iter(self.sessions.values())))
+        if len(self.sessions) >= self.timing.C_EVSE_match_parallel:  # the oldest goes that has not come far
+            waiting = [each for each in self.sessions.values() if each.step is Step.START]
+            self._drop((waiting or list(self.sessions.values()))[0])
         session = self.sessions[key] = Session(key)
         self.remark(Kind.STEP, f"{session}: {session.step}")
         self.timers.cancel("TT_EVSE_SLAC_init")

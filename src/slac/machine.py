@@ -30,6 +30,8 @@ from slac.timing import Timers, Timing
 IDENTIFY_AGAIN_S: Final = 2.0
 """A modem that is not there is looked for so often."""
 AMP_MAP: Final = "amplitude map"
+REMARKS: Final = 200
+"""So many different things are remarked once in a run: enough for any neighbourhood, and not for a flood."""
 
 
 class Machine:
@@ -201,7 +203,7 @@ class Machine:
     def remark(self, kind: Kind, text: str, *, once: Hashable = None, **data: object) -> None:
         """For the trace. `once`: what is remarked once in a run only, so that nobody floods the trace."""
         if once is not None:
-            if (kind, once) in self._said:
+            if (kind, once) in self._said or len(self._said) >= REMARKS:
                 return
             self._said.add((kind, once))
         self.effect(Remark(kind, text, data))

@@ -6,8 +6,8 @@ punished: real vehicles take up to 1.5 s where 0.5 s are allowed.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import NamedTuple
+from collections.abc import Hashable, Mapping
+from typing import Final, NamedTuple
 
 
 class Timing(NamedTuple):
@@ -42,10 +42,10 @@ class Timing(NamedTuple):
     """EV, in which failed matching may begin again."""
     TT_matching_rate: float = 0.4
     """EV, pause before it does."""
-    TP_match_leave: float = 1.0
-    """To leave the network after unplugging, error, end."""
     TT_amp_map_exchange: float = 0.2
-    """Waiting for CM_AMP_MAP.REQ after the link; also the least TP_link_ready_notification, 0.2 to 1."""
+    """Waiting for CM_AMP_MAP.REQ after the link."""
+    TP_match_leave: float = 1.0
+    """To leave the network after unplugging, error, end: so long the interface is to be kept."""
 
     # Validation
     TP_EV_vald_state_duration: float = 0.25
@@ -95,6 +95,23 @@ class Timing(NamedTuple):
     """EVSE, matching processes at a time; the standard asks for 5."""
     polls_lost: int = 2
     """Looks at a lost link, one after the other, that are believed; likewise at a modem that does not answer."""
+
+
+PERFORMANCE: Final[Mapping[str, tuple[float, float]]] = {
+    "TP_EV_SLAC_init": (0.0, 10.0),  # EV: from plugging in or waking up to the first CM_SLAC_PARM.REQ
+    "TP_match_response": (0.0, 0.1),  # answering a request
+    "TP_match_sequence": (0.0, 0.1),  # EV: own next request after an answer
+    "TP_EV_batch_msg_interval": (0.02, 0.05),  # EV: between announcements, between sounds
+    "TP_EVSE_avg_atten_calc": (0.0, 0.1),  # EVSE: from the last sound to CM_ATTEN_CHAR.IND
+    "TP_EV_match_session": (0.0, 0.5),  # EV: from CM_ATTEN_CHAR.RSP to the next request
+    "TP_EV_vald_state_duration": (0.2, 0.4),  # EV: each state of a toggle
+    "TP_EV_vald_toggle": (0.6, 3.5),  # EV: all toggles
+    "TP_amp_map_exchange": (0.0, 0.1),  # from the link to CM_AMP_MAP.REQ
+    "TP_link_ready_notification": (0.2, 1.0),  # from the link to D-LINK_READY
+    "TP_match_leave": (0.0, 1.0),  # leaving the network after unplugging, error, end
+    "T_conn_init_HLC": (0.2, float("inf")),  # EV: state B after F, D or C; the hardware's
+}
+"""What this side must keep, least and most, in seconds. The values above are chosen to."""
 
 
 class Timers:
