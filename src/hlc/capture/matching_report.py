@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hlc.capture.matching import Matching, Station
-from hlc.capture.matching_verdict import Row, many, timeline
+from hlc.capture.matching_verdict import FAR_DB, Row, many, timeline
 from hlc.capture.verdict import Verdict
 from hlc.trace.chart import bars
 from hlc.trace.describe import mac, text
@@ -63,10 +63,10 @@ def _attenuation(groups: tuple[int, ...], average: float | None) -> str:
 def charts(run: Matching, width: int, *, unicode: bool) -> Iterator[str]:
     """The attenuation of each group of carriers, as the stations report it."""
     ranking = run.ranking
-    top = max((max(station.groups) for station in ranking[:CHARTS]), default=0)
+    top = max((max(station.groups) for station in ranking[:CHARTS]), default=0.0)
     for station in ranking[:CHARTS]:
         yield f"  attenuation in each of {len(station.groups)} groups of carriers, as {mac(station.mac)} reports it"
-        yield from bars(station.groups, "dB", width, top=top, unicode=unicode)
+        yield from bars(station.groups, "dB", width, top=max(FAR_DB, top), unicode=unicode)
     if len(ranking) > CHARTS:
         yield f"  and {len(ranking) - CHARTS} more stations"
 

@@ -14,21 +14,19 @@ MARGIN: Final = 8
 """Columns to the left of the bars."""
 
 
-def bars(
-    values: Sequence[float], unit: str, width: int, *, top: float | None = None, unicode: bool = True
-) -> list[str]:
+def bars(values: Sequence[float], unit: str, width: int, *, top: float = 0.0, unicode: bool = True) -> list[str]:
     """A column for each value, none below zero; for several where `width` is too narrow, with their average.
 
-    `top` is what the scale must reach at least: charts with the same one can be compared.
+    The scale is chosen as if `top` were among the values: charts with the same one can be compared.
     """
     if not values:
         return []
     together = -(-len(values) // max(8, width - MARGIN))
     parts = [values[place : place + together] for place in range(0, len(values), together)]
     columns = [sum(part) / len(part) for part in parts]
-    top = max(columns) if top is None else top
-    step = next((step for step in STEPS if top <= step * ROWS), STEPS[-1])
-    rows = min(ROWS, max(1, -(-round(top) // step)))
+    highest = max(columns)
+    step = next((step for step in STEPS if max(top, highest) <= step * ROWS), STEPS[-1])
+    rows = min(ROWS, max(1, -(-round(highest) // step)))
     lines = []
     for row in range(rows, 0, -1):
         filled = "".join(_cell(value / step - (row - 1), unicode) for value in columns)

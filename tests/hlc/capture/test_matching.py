@@ -357,7 +357,7 @@ def test_the_story_in_a_narrow_ascii_terminal(tell: Callable[[Line], Any]) -> No
     assert "10 of 10 sounds                       0.360 of 0.6 s  TT_EVSE_match_MNBC" in text
     assert "station  02:00:00:00:00:02  15.0 dB (15 to 15), 10 sounds, chosen" in text
     assert f"key      NID {NID.hex().upper()}" in text
-    assert "  14   |" + "#" * 29 in text
+    assert "   5   |" + "#" * 29 in text
 
 
 def names() -> st.SearchStrategy[str]:
