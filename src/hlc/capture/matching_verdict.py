@@ -379,7 +379,7 @@ def _network(run: Matching) -> Iterator[Finding]:
         yield _note(where, Side.SECC, told)
     for key in run.keys.values():
         if key.host not in (run.ev, giver.mac):
-            told = f"{mac(key.host)} set this key in its modem, too; it is neither the vehicle nor the station"
+            told = f"{mac(key.host)} set this key in its modem; it is neither the vehicle nor the station"
             yield _note(key.where, Side.EVCC, told)
         if key.modem is None:
             yield _note(key.where, Side.EVCC, f"no modem answered CM_SET_KEY.REQ of {mac(key.host)}")

@@ -139,7 +139,7 @@ NOTES = [
     (
         "2022-10-26_WP4",
         0,
-        "DC:0E:A1:11:67:08 set this key in its modem, too; it is neither the vehicle nor the station",
+        "DC:0E:A1:11:67:08 set this key in its modem; it is neither the vehicle nor the station",
     ),
     ("2022-11-25_v0.2_ABB", 0, "CM_START_ATTEN_CHAR.IND announces 10 sounds in 1000 ms"),
     ("2023-04-19_compleo", 1, "0.552 s between two sounds"),

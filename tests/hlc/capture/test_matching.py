@@ -247,7 +247,7 @@ def test_what_the_capture_does_not_show_is_no_failure(line: Line, words: str, te
         ),
         (Line().up_to_report().confirm().ask().give(nid=bytes(7)), "the NID does not follow from the NMK"),
         (Line().set_key(EVSE, nmk=bytes(16)).up_to_key(), "gave another key than it last set in its modem, in frame 1"),
-        (Line().up_to_key().set_key(OTHER), "02:00:00:00:00:03 set this key in its modem, too"),
+        (Line().up_to_key().set_key(OTHER), "02:00:00:00:00:03 set this key in its modem; it is neither"),
         (
             Line().up_to_key().say(0.1, "CM_SET_KEY.REQ", EV, OWN, nid=NID, new_key=NMK),
             "no modem answered CM_SET_KEY.REQ of 02:00:00:00:00:01",
