@@ -63,6 +63,32 @@ void reached(size_t production)
     ever[at] = event < ANY;
 }
 
+/* How many productions can be reached from a state without a wildcard. */
+static size_t reachable(const Grammar *g, uint32_t at, bool *seen)
+{
+    const State *state = &g->states[at];
+    size_t count = 0;
+
+    if (seen[at])
+        return 0;
+    seen[at] = true;
+    for (const Production *p = &g->productions[state->first], *end = p + state->count; p < end; p++) {
+        const Field *f = p->field == ABSENT ? NULL : &g->fields[p->field];
+        if (p->event >= ANY)
+            continue;
+        count++;
+        if (p->type)
+            count += reachable(g, p->type->first_state, seen);
+        if (f)
+            count += reachable(g, p->next, seen);
+        if (f && f->counted && f->minimum > 1)
+            count += reachable(g, p->again, seen);
+        if (f && f->counted && f->maximum != ABSENT)
+            count += reachable(g, p->full, seen);
+    }
+    return count;
+}
+
 static void print_reached(void)
 {
     size_t count = 0;
@@ -392,8 +418,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         expect(grammars[i] != NULL, "a schema cannot be loaded");
         Grammar *g = (Grammar *)grammars[i];
         first_production[i + 1] = first_production[i] + g->counts[3];
-        for (uint32_t j = 0; j < g->counts[3]; j++)
-            readable += g->productions[j].event < ANY;
+        bool *seen = calloc(g->counts[2], sizeof *seen);
+        readable += reachable(g, DOCUMENT_STATE, seen) + reachable(g, FRAGMENT_STATE, seen);
+        free(seen);
     }
     for (int i = 0; i < FORMS; i++)
         forms[i] = PySequence_GetItem(attribute("exi.codec", "FORMS"), i);
