@@ -38,6 +38,14 @@ WRONG = [
     ("evcc --secc [fe80::1%nonesuch]:50000", "there is no interface nonesuch"),
     ("evcc --interface lo --soc 101", "--soc: 101 is not a percentage from 0 to 100"),
     ("evcc --interface lo --max-time -1", "--max-time: -1 is not a time"),
+    ("slac ev nonesuch", "hlc slac: there is no interface nonesuch; this machine has lo"),
+    ("slac car eth1", "invalid choice: 'car'"),
+    ("slac ev", "the following arguments are required: INTERFACE"),
+    ("modem nonesuch", "hlc modem: there is no interface nonesuch; this machine has lo"),
+    ("modem eth1 smash", "invalid choice: 'smash'"),
+    ("modem eth1 --nmk 00", "--nmk: '00' has 1 octets; it takes 16"),
+    ("modem eth1 set-key --nid word", "--nid: 'word' is not hexadecimal"),
+    ("modem eth1 info --password x", "hlc modem: --nmk, --password and --nid are for set-key\n"),
     ("sniff eth1", "hlc sniff: not built yet"),
 ]
 
@@ -53,6 +61,20 @@ def test_wrong_use_is_one_line_and_exit_code_2(arguments: str, says: str, capsys
     assert says in captured.err
     assert captured.err.count("\n") == 1
     assert captured.out == ""
+
+
+def test_without_the_permission_it_says_which_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("slac.link.socket.socket", refused)
+    for command in ("slac ev lo", "modem lo"):
+        assert main(command.split()) == 1
+        said = capsys.readouterr().err
+        assert f"hlc {command.split()[0]}: raw Ethernet on lo is not permitted: it needs CAP_NET_RAW" in said
+        assert said.count("\n") == 1
 
 
 def test_nobody_listens_at_the_address_given(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-import slac
 from hlc import ids, sdp, v2gtp
 from hlc.capture.conversation import LINGER_S, Conversation, Endpoint, address
 from hlc.capture.files import Captured
@@ -22,7 +21,8 @@ from hlc.capture.matchings import Matchings
 from hlc.capture.seen import Seen, Unread
 from hlc.capture.session import Session, Where
 from hlc.capture.verdict import Verdict, judge, judge_attempts
-from hlc.trace.events import Message, Mme, Note, SessionEnded, Side
+from hlc.trace.events import Message, Note, SessionEnded, Side
+from hlc.trace.matching import mme_event
 
 CONNECTIONS: Final = 256
 """TCP connections that are followed at a time; the one that was silent longest is let go."""
@@ -339,14 +339,3 @@ class Decoder:
         for finding in verdict.findings:
             self._emit_to(Seen(finding.where.frame, session, finding.event()))
         self._done(session, verdict)
-
-
-def mme_event(frame: bytes, at: float) -> Mme:
-    """A HomePlug frame as an event; also one that is cut off."""
-    message, name, fault = None, "", ""
-    try:
-        message = slac.parse(frame)
-        name = message.name
-    except slac.MmeError as error:
-        name, fault = error.name, str(error)
-    return Mme(at=at, name=name, source=frame[6:12], destination=frame[:6], frame=frame, message=message, fault=fault)

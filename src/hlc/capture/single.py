@@ -267,7 +267,7 @@ def _shortened(bits: str) -> str:
 
 
 def _homeplug(data: bytes, wanted: Wanted, out: Print, complain: Print) -> int:
-    from hlc.capture.decoder import mme_event
+    from hlc.trace.matching import mme_event
 
     if wanted.bits:
         complain("HomePlug messages are no EXI: --bits has nothing to show")

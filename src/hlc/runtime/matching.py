@@ -16,7 +16,7 @@ from typing import Any, Final, Self, TypeVar
 from hlc.runtime.errors import SetupError, WrongUsage
 from hlc.runtime.interfaces import names
 from hlc.trace.events import Side, Trace
-from hlc.trace.matching import event_of
+from hlc.trace.matching import event_of, mme_event
 from slac.effects import ControlPilot, Effect, Failed, Linked, Send, State, Unlinked
 from slac.ev import Ev
 from slac.evse import Evse, EvseSettings
@@ -128,6 +128,7 @@ class Matching:
     # How the machine is run
 
     def _heard(self, frame: bytes) -> None:
+        self._trace(mme_event(frame, self._loop.time()))
         self._run(lambda now: self.machine.receive(frame, now))
 
     def _broken(self, error: LinkError) -> None:
@@ -156,6 +157,7 @@ class Matching:
             self._trace(event)
         match effect:
             case Send(frame):
+                self._trace(mme_event(frame, self._loop.time()))
                 try:
                     self._link.send(frame)
                 except LinkError as error:

@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-import slac
 from hlc.sim.site import Site
-from hlc.trace.events import Event, Mme, Side
-from hlc.trace.matching import event_of
+from hlc.trace.events import Event, Side
+from hlc.trace.matching import event_of, mme_event
 from slac.effects import State
 from slac.powerline import Carried
 from slac.powerline import Event as OnTheLine
@@ -76,14 +75,4 @@ class Arrival:
 
     def _on_the_line(self, event: OnTheLine) -> None:
         if isinstance(event, Carried):
-            message = slac.parse(event.frame)
-            self._fresh.append(
-                Mme(
-                    at=event.at - self._zero,
-                    name=message.name,
-                    source=message.source,
-                    destination=message.destination,
-                    frame=event.frame,
-                    message=message,
-                )
-            )
+            self._fresh.append(mme_event(event.frame, event.at - self._zero))

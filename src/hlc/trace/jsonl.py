@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from hlc.trace.events import Event
+from hlc.trace.events import Event, Mme
+from hlc.trace.homeplug import record
 from hlc.trace.plain import plain
 
 
@@ -33,5 +34,7 @@ class JsonLines:
 
 def plain_event(event: Event) -> dict[str, Any]:
     """An event as numbers, text, lists and mappings."""
+    if isinstance(event, Mme):
+        return {"event": "mme", "at": plain(event.at), **record(event)}
     fields = {name: plain(getattr(event, name)) for name in event.__struct_fields__}
     return {"event": type(event).__name__.lower(), **fields}

@@ -1,9 +1,22 @@
-"""What a SLAC machine asks for and reports, as trace events: the same for a live matching and a simulated one."""
+"""Matching as trace events: HomePlug frames, and what a SLAC machine reports. The same for recorded, live and simulated
+ones."""
 
 from __future__ import annotations
 
-from hlc.trace.events import Event, Matched, MatchingFailed, MatchingRemark, MatchingState, Side, Unmatched
+import slac
+from hlc.trace.events import Event, Matched, MatchingFailed, MatchingRemark, MatchingState, Mme, Side, Unmatched
 from slac.effects import Effect, Failed, Kind, Linked, Remark, Unlinked
+
+
+def mme_event(frame: bytes, at: float) -> Mme:
+    """A HomePlug frame as an event; also one that is cut off."""
+    message, name, fault = None, "", ""
+    try:
+        message = slac.parse(frame)
+        name = message.name
+    except slac.MmeError as error:
+        name, fault = error.name, str(error)
+    return Mme(at=at, name=name, source=frame[6:12], destination=frame[:6], frame=frame, message=message, fault=fault)
 
 
 def event_of(effect: Effect, *, at: float, side: Side) -> Event | None:

@@ -14,6 +14,8 @@ from hlc.commands.options import Address
 from hlc.runtime.discovery import Found
 from hlc.runtime.errors import SetupError
 from hlc.runtime.interfaces import Interface
+from hlc.runtime.matching import Outcome
+from slac.effects import Failed, Linked, Reason, Unlinked
 
 ETH = Interface("eth1", 3, IPv6Address("fe80::2"))
 
@@ -31,6 +33,8 @@ class FakeConnection:
         self.told.append(reason)
         self.closed.set_result(None)
 
+    drop = stop
+
 
 class World:
     """What discovery and connecting come to; `results` says of each session whether it is good."""
@@ -41,6 +45,7 @@ class World:
         self.ends = ends
         self.connected: list[Found] = []
         self.connections: list[FakeConnection] = []
+        self.matching: Any = None
         self.out = SimpleNamespace(session_begins=list, session_ended=list, trace=lambda event: None)
         monkeypatch.setattr(evcc, "discover", self.discover)
         monkeypatch.setattr(evcc, "connect", self.connect)
@@ -55,18 +60,59 @@ class World:
         self.connections.append(FakeConnection(ended=self.ends))
         return self.connections[-1]
 
-    def charge(self, *, once: bool, interface: Interface | None = ETH, **options: Any) -> int:
+    def charge(
+        self,
+        *outcomes: Outcome,
+        once: bool,
+        interface: Interface | None = ETH,
+        unlinked: Unlinked | None = None,
+        **options: Any,
+    ) -> int:
         defaults = {"soc": 20.0, "target_soc": 80.0, "protocols": "din70121", "secc": None, "max_time": None}
         given = SimpleNamespace(once=once, **{**defaults, **options})
 
         async def run() -> int:
             charge = evcc.Charge(given, interface, self.out)  # type: ignore[arg-type]
+            if outcomes:
+                charge.matching = self.matching = FakeMatching(charge, *outcomes)  # type: ignore[assignment]
+            if unlinked is not None:
+                asyncio.get_running_loop().call_later(0.01, charge.told, unlinked)
             if options.get("asked"):
                 asyncio.get_running_loop().call_later(0.01, charge.ask)
             async with asyncio.timeout(5):
                 return await charge.run()
 
         return asyncio.run(run())
+
+
+class FakeMatching:
+    """The powerline end: what each attempt comes to. A link may go at once when there is a session."""
+
+    def __init__(self, charge: evcc.Charge, *outcomes: Outcome) -> None:
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.machine = SimpleNamespace(absent=False, failed=None)
+        self.did: list[str] = []
+        self._charge = charge
+        self._outcomes = list(outcomes)
+
+    def start(self) -> None:
+        self._attempt("start")
+
+    def plug(self) -> None:
+        self._attempt("plug")
+
+    def _attempt(self, what: str) -> None:
+        self.did.append(what)
+        outcome = self._outcomes.pop(0)
+        if isinstance(outcome, Failed) and outcome.reason is Reason.NO_MODEM:
+            self.machine = SimpleNamespace(absent=True, failed=outcome)
+        self._charge.told(outcome)
+
+    async def unless_broken(self, waiting: Any) -> Any:
+        return await waiting
+
+    async def leave(self) -> None:
+        self.did.append("leave")
 
 
 FOUND = Found("fe80::1", 50000, 3)
@@ -133,3 +179,34 @@ def test_ctrl_c_while_looking_for_a_station(
     monkeypatch.setattr(evcc, "discover", searching)
     assert world.charge(once=True, asked=True) == 1
     assert capsys.readouterr().err.endswith("hlc evcc: stopped before there was a session\n")
+
+
+LINKED = Linked(bytes(6), bytes(8), bytes(7), bytes(16), 12.0)
+NOBODY = Failed(Reason.NO_EVSE, "no EVSE answered")
+
+
+def test_matching_comes_first_and_its_network_is_left_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, True, found=FOUND)
+    assert world.charge(LINKED, once=True) == 0
+    assert (world.matching.did, world.connected) == (["start", "leave"], [FOUND])
+
+
+def test_matching_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, True, found=FOUND)
+    assert world.charge(NOBODY, LINKED, once=False) == 0
+    assert world.matching.did == ["start", "plug", "leave"]
+    world = World(monkeypatch, found=FOUND)
+    assert world.charge(NOBODY, once=True) == 1
+    assert world.connected == []
+
+
+def test_without_a_modem_there_is_nothing_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, found=FOUND)
+    with pytest.raises(SetupError, match="no modem answers here"):
+        world.charge(Failed(Reason.NO_MODEM, "no modem answers here"), once=False)
+
+
+def test_a_session_ends_with_its_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, False, found=FOUND, ends=False)
+    assert world.charge(LINKED, once=True, unlinked=Unlinked("noise")) == 1
+    assert world.connections[0].told == ["the powerline link is gone: noise"]

@@ -12,6 +12,8 @@ import pytest
 
 from hlc.commands import secc
 from hlc.runtime.errors import SetupError
+from hlc.runtime.matching import Outcome
+from slac.effects import Failed, Reason, Unlinked
 
 
 class FakeServer:
@@ -61,6 +63,27 @@ class FakeOutput:
 
     def session_ended(self) -> None:
         self.sessions += 1
+
+
+class FakeMatching:
+    """The powerline end, as far as it is told what to do."""
+
+    def __init__(self) -> None:
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.did: list[str] = []
+
+    def start(self) -> None:
+        self.did.append("start")
+
+    def plug(self) -> None:
+        self.did.append("plug")
+
+    async def leave(self) -> None:
+        self.did.append("leave")
+
+
+class FakeLink:
+    mac = bytes.fromhex("020000000002")
 
 
 def interrupt() -> None:
@@ -119,3 +142,67 @@ def test_a_second_ctrl_c_forces() -> None:
 def test_what_ends_the_servers_is_told() -> None:
     with pytest.raises(SetupError, match="no socket"):
         serve(FakeServer(SetupError("no socket")), once=False)
+
+
+def matched(
+    server: FakeServer, *outcomes: Outcome, once: bool, current: Any = None, broken: bool = False
+) -> tuple[int, list[str], FakeServer]:
+    """Exit code, and what the powerline end did while this was told of the link."""
+    did: list[list[str]] = []
+
+    async def run() -> int:
+        loop = asyncio.get_running_loop()
+        plug = secc.Plug(FakeLink(), lambda event: None, once=once)  # type: ignore[arg-type]
+        plug.matching = matching = FakeMatching()  # type: ignore[assignment]
+        did.append(matching.did)
+        if current is not None:
+            server.current = current()
+        for outcome in outcomes:
+            loop.call_later(0.01, plug._told, outcome)
+        if broken:
+            loop.call_later(0.01, matching.failure.set_exception, SetupError("interface plc went down"))
+        elif not once:
+            loop.call_later(0.03, interrupt)
+        async with asyncio.timeout(5):
+            return await secc._until_done(server, FakeOutput(), once=once, plug=plug)  # type: ignore[arg-type]
+
+    return asyncio.run(run()), did[0], server
+
+
+FAILED = Failed(Reason.LINK_NOT_UP, "the key was set, and no link within 12 s")
+MISSING = Failed(Reason.NO_MODEM, "no modem answers on this interface")
+
+
+def test_after_a_session_the_network_is_left_for_the_next_vehicle() -> None:
+    server = FakeServer()
+    server.session(good=True)
+    assert matched(server, once=False)[:2] == (0, ["start", "plug", "leave"])
+
+
+def test_the_link_stays_while_the_vehicle_has_come_again() -> None:
+    server = FakeServer()
+    server.session(good=False)
+    code, did, _ = matched(server, once=False, current=lambda: FakeConnection(good=True))
+    assert (code, did) == (0, ["start", "leave"])
+
+
+def test_a_session_ends_with_its_link() -> None:
+    code, _, server = matched(FakeServer(), Unlinked("noise"), once=False, current=lambda: FakeConnection(good=False))
+    assert code == 1
+    assert server.current.told[0] == "drop: the powerline link is gone: noise"
+
+
+def test_a_failed_matching_is_for_the_next_vehicle_to_better() -> None:
+    assert matched(FakeServer(), FAILED, once=False)[:2] == (0, ["start", "plug", "leave"])
+    # For a modem that is missing the machine looks by itself.
+    assert matched(FakeServer(), MISSING, once=False)[:2] == (0, ["start", "leave"])
+
+
+@pytest.mark.parametrize("outcome", [FAILED, MISSING])
+def test_once_ends_with_a_failed_matching(outcome: Failed) -> None:
+    assert matched(FakeServer(), outcome, once=True)[:2] == (1, ["start", "leave"])
+
+
+def test_an_interface_that_is_gone_ends_it() -> None:
+    with pytest.raises(SetupError, match="interface plc went down"):
+        matched(FakeServer(), once=False, broken=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import slac
-from hlc.capture.decoder import mme_event
 from hlc.trace import homeplug
 from hlc.trace.events import Mme, Side
+from hlc.trace.matching import mme_event
 
 EV, EVSE, MODEM = (bytes.fromhex(f"0200000000{number:02}") for number in (1, 2, 3))
 ALL, OWN = b"\xff" * 6, bytes.fromhex("00B052000001")
