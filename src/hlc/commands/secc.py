@@ -24,7 +24,7 @@ from hlc.runtime.station import StationServer
 from hlc.secc import Station
 from hlc.sim import SimulatedOutlet
 from hlc.trace.events import Trace
-from slac.effects import Failed, Reason, Unlinked
+from slac.effects import Failed, Linked, Reason, Unlinked
 from slac.link import Link
 
 EXAMPLES: Final = """\
@@ -100,6 +100,8 @@ class Plug:
         """The interface is gone; or, with `once`, matching has failed."""
         self.server: StationServer | None = None
         self._once = once
+        self._run_id = b""
+        """Of the last link."""
 
     def __enter__(self) -> Self:
         return self
@@ -118,8 +120,10 @@ class Plug:
         self.matching.start()
 
     def session_ended(self) -> None:
-        """Leave the network, and be ready for the next vehicle; unless the same one has come again."""
-        if not self._once and self.server is not None and self.server.current is None:
+        """Leave the network, and be ready for the next vehicle; unless one has come already."""
+        link = self.matching.machine.link
+        mine = link is not None and link.run_id == self._run_id
+        if mine and not self._once and self.server is not None and self.server.current is None:
             self.matching.plug()
 
     def _broken(self) -> None:
@@ -132,6 +136,8 @@ class Plug:
 
     def _told(self, outcome: Outcome) -> None:
         match outcome:
+            case Linked(_, run_id):
+                self._run_id = run_id
             case Unlinked(reason) | Failed(reason):
                 self._drop(reason)
         if isinstance(outcome, Failed):

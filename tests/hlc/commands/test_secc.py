@@ -13,7 +13,7 @@ import pytest
 from hlc.commands import secc
 from hlc.runtime.errors import SetupError
 from hlc.runtime.matching import Outcome
-from slac.effects import Failed, Reason, Unlinked
+from slac.effects import Failed, Linked, Reason, Unlinked
 
 
 class FakeServer:
@@ -70,6 +70,7 @@ class FakeMatching:
 
     def __init__(self) -> None:
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.machine = SimpleNamespace(link=LINKED)
         self.did: list[str] = []
 
     def start(self) -> None:
@@ -80,6 +81,9 @@ class FakeMatching:
 
     async def leave(self) -> None:
         self.did.append("leave")
+
+
+LINKED = Linked(bytes(6), bytes(8), bytes(7), bytes(16), 12.0)
 
 
 class FakeLink:
@@ -145,7 +149,12 @@ def test_what_ends_the_servers_is_told() -> None:
 
 
 def matched(
-    server: FakeServer, *outcomes: Outcome, once: bool, current: Any = None, broken: bool = False
+    server: FakeServer,
+    *outcomes: Outcome,
+    once: bool,
+    current: Any = None,
+    broken: bool = False,
+    link: Linked | None = LINKED,
 ) -> tuple[int, list[str], FakeServer]:
     """Exit code, and what the powerline end did while this was told of the link."""
     did: list[list[str]] = []
@@ -155,6 +164,8 @@ def matched(
         plug = secc.Plug(FakeLink(), lambda event: None, once=once)  # type: ignore[arg-type]
         plug.matching = matching = FakeMatching()  # type: ignore[assignment]
         did.append(matching.did)
+        plug._told(LINKED)
+        matching.machine.link = link
         if current is not None:
             server.current = current()
         for outcome in outcomes:
@@ -184,6 +195,13 @@ def test_the_link_stays_while_the_vehicle_has_come_again() -> None:
     server.session(good=False)
     code, did, _ = matched(server, once=False, current=lambda: FakeConnection(good=True))
     assert (code, did) == (0, ["start", "leave"])
+
+
+@pytest.mark.parametrize("link", [None, LINKED._replace(run_id=b"12345678")])
+def test_the_next_vehicle_is_not_disturbed(link: Linked | None) -> None:
+    server = FakeServer()
+    server.session(good=True)
+    assert matched(server, once=False, link=link)[:2] == (0, ["start", "leave"])
 
 
 def test_a_session_ends_with_its_link() -> None:
