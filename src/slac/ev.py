@@ -394,6 +394,11 @@ class Ev(Machine):
         self._unable.append(candidate)
         self._validate()
 
+    def _exclude(self, why: str) -> None:
+        """Not the outlet we are plugged into, as far as validation tells."""
+        self._to_validate.pop(0).verdict = why
+        self._validate()
+
     def validate_confirmed(self, mme: Mme) -> None:
         if self.step not in (Step.VALIDATE_READY, Step.VALIDATE) or mme.source != self._to_validate[0].mac:
             self.unexpected(mme)
@@ -406,9 +411,7 @@ class Ev(Machine):
             if result == 2 and seen == self._toggles:
                 self._match(candidate, f"it saw {seen} toggles")
             else:
-                candidate.verdict = f"saw {seen} of {self._toggles} toggles" if result == 2 else "failed to validate"
-                self._to_validate.pop(0)
-                self._validate()
+                self._exclude(f"saw {seen} of {self._toggles} toggles" if result == 2 else "failed to validate")
         elif result == 1:
             self._toggle(candidate)
         elif result == 0 and self._busy_tries:

@@ -441,11 +441,12 @@ class Evse(Machine):
         return self.send("CM_VALIDATE.CNF", session.ev, toggle_num=toggles, result=result)
 
     def toggled(self, session: Session) -> None:
-        """The time for toggles is over."""
+        """The time for toggles is over. Who has toggled rests in B by now: else it was another vehicle at our cable."""
         assert session.validated is not None
         count = min(session.toggles, 255)
-        self.remark(Kind.DECISION, f"{session}: {count} toggles were seen")
-        session.validated = (session.validated[0], self._confirm(session, count, SUCCESS))
+        result = FAILURE if self.cp is ControlPilot.C else SUCCESS
+        self.remark(Kind.DECISION, f"{session}: {count} toggles were seen, control pilot in {self.cp}")
+        session.validated = (session.validated[0], self._confirm(session, count, result))
         self._wait(session, Step.VALIDATED, "TT_match_sequence", self.timing.TT_match_sequence)
 
     # Matching
