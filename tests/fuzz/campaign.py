@@ -127,9 +127,8 @@ def table(rows: list[list[str]]) -> None:
 
 
 def prepare() -> None:
-    for folder, inputs in (KEPT, corpus.everything()), (GROWN, [*corpus.grown(), *corpus.vectors()]):
-        shutil.rmtree(folder, ignore_errors=True)
-        corpus.spread(inputs, folder)
+    corpus.spread(corpus.everything(), KEPT)
+    corpus.spread([*corpus.grown(), *corpus.vectors()], GROWN)
     FOUND.mkdir(parents=True, exist_ok=True)
     FINDINGS.mkdir(parents=True, exist_ok=True)
 

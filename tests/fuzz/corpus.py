@@ -102,7 +102,9 @@ def spread(inputs: Iterable[Input], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for each in inputs:
         data = each.pack()
-        (folder / hashlib.sha1(data).hexdigest()).write_bytes(data)
+        path = folder / hashlib.sha1(data).hexdigest()
+        if not path.exists():
+            path.write_bytes(data)
 
 
 def keep(folder: Path, most: int) -> None:

@@ -145,7 +145,9 @@ def grow(name: str, seed: int = 0) -> list[tuple[bool, bytes]]:
             tries = 0
             while tries < TRIES:
                 stream = Growing(rng, reached)
-                found.append((fragment, stream.root(grammar, code, fragment)))
+                data = stream.root(grammar, code, fragment)
+                if stream.new:
+                    found.append((fragment, data))
                 tries = 0 if stream.new else tries + 1
             for stream in Growing(rng, reached, bad=0.1), Growing(rng, reached, stay=0.99):
                 found.append((fragment, stream.root(grammar, code, fragment)))

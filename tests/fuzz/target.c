@@ -9,8 +9,8 @@
  *   - no reference and no block of memory stays behind;
  *   - where an allocation fails (one that the input picks), it raises MemoryError, or does not need the memory.
  *
- * With FUZZ_ENGINES=both the Python engine reads and writes the same: see `compare` in agreement.py. That is some
- * hundred times slower.
+ * With FUZZ_ENGINES=both the Python engine reads and writes the same: see `compare` in agreement.py. That is
+ * several times slower.
  */
 #include "table.h"
 
@@ -56,7 +56,6 @@ static size_t first_production[SCHEMAS + 1], readable, current;
 void reached(size_t production)
 {
     size_t at = (first_production[current] + production) % COUNTERS;
-
     Event event = ((Grammar *)grammars[current])->productions[production].event;
 
     now[at] = event <= ANY; /* wildcards are of interest to the Python engine */
