@@ -240,7 +240,7 @@ def _show_bits(schema: str, payload: bytes, wanted: Wanted, out: Print) -> None:
             error = {"bit": traced.error.bit, "event": "error", "path": traced.error.path}
             out(msgspec.json.encode({"schema": schema} | error | {"reason": traced.error.reason}).decode())
         return
-    out(f"{schema}: {len(payload)} octets")
+    out(f"{schema}: {len(payload)} octet{'s' * (len(payload) != 1)}")
     out(f"{'bits':>13}  {'':{MOST_BITS + 2}} {'code':>7}  event")
     for piece in traced.records:
         out(_line(piece, bits))
