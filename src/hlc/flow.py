@@ -3,7 +3,7 @@
 
 A `Machine` is one end of one connection, without I/O: messages and the time go in, effects come out.
 
-    effects = machine.start(now)                            the connection stands
+    effects = machine.start(now, transport)                 the connection stands
     effects = machine.receive(payload_type, payload, now)
     effects = machine.expire(now)                           when now >= machine.next_deadline()
     effects = machine.lost(now, reason)                     the connection closed or broke
@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final, NamedTuple
 
 import exi
+from exi.engine import Examined
 from exi.errors import DecodeError
 from hlc import sap
 from hlc.ids import ChargePointState, VehicleState, message_id
@@ -62,6 +63,37 @@ class Close(NamedTuple):
 
 
 Effect = Send | Close
+
+
+class Transport(NamedTuple):
+    """What carries the messages."""
+
+    tls: str = ""
+    """Version of TLS: "1.2", "1.3"; empty: plain TCP."""
+    peer: bytes = b""
+    """The peer's own certificate, DER; empty where it showed none."""
+
+
+PLAIN: Final = Transport()
+
+
+class Paused(NamedTuple):
+    """A session that was paused, at either end: what is needed to go on with it."""
+
+    session_id: bytes
+    protocol: str
+    """Name, as in `sap.PROTOCOLS`."""
+    peer: bytes
+    """The peer's certificate as it was in the session; empty without one."""
+    memory: Any
+    """What the protocol's file keeps."""
+
+
+class Decoded(NamedTuple):
+    """A document, and the name of the schema by which it was read."""
+
+    schema: str
+    document: Any
 
 
 class Refusal(Exception):  # noqa: N818 (it is an answer, not an error)
@@ -113,9 +145,16 @@ class Machine:
     peer: ClassVar[Side]
     error_state: ClassVar[VehicleState | ChargePointState]
 
-    def __init__(self, protocols: Sequence[sap.Protocol], trace: Trace = ignore) -> None:
+    def __init__(
+        self, protocols: Sequence[sap.Protocol], clock: Callable[[], float] | None, trace: Trace = ignore
+    ) -> None:
         self.protocols = tuple(protocols)
+        self.clock = clock
+        """Seconds since 1970; None: not known."""
         self.trace = trace
+        self.transport = PLAIN
+        self.protocol: sap.Protocol | None = None
+        """The one that was negotiated."""
         self.now = 0.0
         self.timers = Timers()
         self.rules: Rules | None = None
@@ -124,13 +163,17 @@ class Machine:
         self.state: VehicleState | ChargePointState | None = None
         self.stopping: str | None = None
         """Why an orderly end is wanted; None: it is not."""
+        self.pausing = False
+        """Whether that end is to be a pause."""
+        self.paused: Paused | None = None
+        """With what the session can be taken up again, when it has ended with a pause."""
         self.faulty: str | None = None
         """The first fault; a session that had one does not end well."""
         self.closed = False
         self.finished = False
         self.good = False
         self.reason = ""
-        self._schemas: dict[int, exi.Schema] = {PayloadType.EXI: exi.schema("sap")}
+        self._schemas: dict[int, tuple[exi.Schema, ...]] = {PayloadType.EXI: (exi.schema("sap"),)}
         self._effects: list[Effect] = []
         self._open: list[Phase] = []
         self._look_at: float | None = None
@@ -139,8 +182,9 @@ class Machine:
 
     # The face
 
-    def start(self, now: float) -> list[Effect]:
+    def start(self, now: float, transport: Transport = PLAIN) -> list[Effect]:
         """The connection stands."""
+        self.transport = transport
         return self._run(now, self._start)
 
     def receive(self, payload_type: int, payload: bytes, now: float) -> list[Effect]:
@@ -155,9 +199,12 @@ class Machine:
         """The connection closed or broke."""
         return [] if self.closed else self._run(now, lambda: self._lost(reason))
 
-    def stop(self, now: float, reason: str) -> list[Effect]:
-        """Somebody wants an orderly end. It takes a few messages; a second call changes nothing."""
-        return [] if self.closed or self.stopping else self._run(now, lambda: self._stop(reason))
+    def stop(self, now: float, reason: str, *, pause: bool = False) -> list[Effect]:
+        """Somebody wants an orderly end, or a pause. It takes a few messages; a second call changes nothing."""
+        if self.closed or self.stopping:
+            return []
+        self.pausing = pause
+        return self._run(now, lambda: self._stop(reason))
 
     def next_deadline(self) -> float | None:
         """When to call `expire`; None: nothing is waited for."""
@@ -320,43 +367,74 @@ class Machine:
 
     # Messages
 
-    def _decode(self, payload_type: int, payload: bytes) -> Any | None:
+    def _decode(self, payload_type: int, payload: bytes) -> Decoded | None:
         """The document in a frame, traced; None: it cannot be used, and what that means has been done."""
         self.trace(Frame(at=self.now, side=self.peer, payload_type=payload_type, payload=payload))
-        schema = self._schemas.get(payload_type)
-        if schema is None:  # discard it: the stream is still in step
+        schemas = self._schemas.get(payload_type)
+        if schemas is None:  # discard it: the stream is still in step
             self.note(f"discarded a frame of payload type 0x{payload_type:04X}, which means nothing here")
             return None
-        try:
-            document, surplus, lenient = schema.examine(payload)
-        except DecodeError as error:
+        read = self._examine(schemas, payload)
+        if isinstance(read, DecodeError):
             # No response code exists for this (ISO 15118-2 8.3.4, DIN SPEC 70121 likewise): the connection is
             # terminated.
-            self.fault(Blame.REMOTE, f"not a {schema.name} message: {error}")
+            self.fault(Blame.REMOTE, f"not a {schemas[0].name} message: {read}")
             self.end("undecodable message")
             return None
+        name, (document, surplus, lenient) = read
         if surplus:
-            self.note(f"{surplus} octets after the end of the message were ignored")
+            self.note(f"surplus octets after the end of the message, ignored: {surplus}")
         if lenient:
             self.note("a list of full length ended in the form that some codecs write")
-        return document
+        return Decoded(name, document)
+
+    def _examine(self, schemas: tuple[exi.Schema, ...], payload: bytes) -> tuple[str, Examined] | DecodeError:
+        """A document read by the one of the schemas to which it belongs: the first in which it is a message that these
+        rules know, for what is none in one schema may look like one."""
+        failure: DecodeError | None = None
+        first: tuple[str, Examined] | None = None
+        for schema in schemas:
+            try:
+                found = schema.name, schema.examine(payload)
+            except DecodeError as error:
+                failure = failure or error
+                continue
+            if len(schemas) == 1 or self._known(found[1].message):
+                return found
+            first = first or found
+        if first is not None:
+            return first
+        assert failure is not None
+        return failure
+
+    def _known(self, document: Any) -> bool:
+        assert self.rules is not None
+        return any(type(document) in (rule.request, rule.response) for rule in self.rules.all_rows)
 
     def _emit(self, payload_type: int, document: Any, body: Any) -> None:
         """Send a document, traced; `body` is what names it."""
-        payload = self._schemas[payload_type].encode(document)
+        schemas = self._schemas[payload_type]
+        schema = schemas[0] if len(schemas) == 1 else next(each for each in schemas if type(document) in each.roots)
+        payload = schema.encode(document)
         self.trace(Frame(at=self.now, side=self.side, payload_type=payload_type, payload=payload))
-        self._trace_message(self.side, self._schemas[payload_type].name, document, body)
+        self._trace_message(self.side, payload_type, Decoded(schema.name, document), body)
         self._effects.append(Send(payload_type, payload))
 
-    def _trace_message(self, side: Side, schema: str, document: Any, body: Any) -> None:
+    def _trace_message(self, side: Side, payload_type: int, decoded: Decoded, body: Any) -> None:
+        schema, document = decoded
         name = type(body).__name__
-        number = message_id(schema, name)
+        table = "schedule_renegotiation" if payload_type == PayloadType.SCHEDULE_RENEGOTIATION else schema
+        number = message_id(table, name)
         self.trace(Message(at=self.now, side=side, schema=schema, name=name, id=number, message=document))
 
     def _speak(self, protocol: sap.Protocol, rules: Rules) -> None:
         """From now on messages are of this protocol."""
-        self.rules = rules
-        self._schemas = {kind: exi.schema(name) for kind, name in protocol.schemas.items()}
+        self.protocol, self.rules = protocol, rules
+        self._schemas = {kind: (exi.schema(name),) for kind, name in protocol.schemas.items()}
+        if PayloadType.EXI not in self._schemas:
+            every = tuple(exi.schema(name) for name in dict.fromkeys(protocol.schemas.values()))
+            # The document's root decides here. Some peers (Josev) send messages of the main stream with 0x8001 too.
+            self._schemas[PayloadType.SCHEDULE_RENEGOTIATION] = self._schemas[PayloadType.EXI] = every
 
     # Phases
 

@@ -68,6 +68,19 @@ PROTOCOLS: Final[Mapping[str, Protocol]] = MappingProxyType(
 """Every protocol by name. What of them can be spoken is said where sessions are made."""
 
 
+def over(protocols: Iterable[Protocol], tls: str) -> list[Protocol]:
+    """Those that may be spoken over this version of TLS, "1.2" or "1.3"; empty: plain TCP.
+
+    DIN SPEC 70121 knows no TLS. ISO 15118-20 wants 1.3 and is never spoken over 1.2 [V2G20-2356]; over plain TCP it is
+    for tests, which is the caller's to allow.
+    """
+    return [
+        protocol
+        for protocol in protocols
+        if not tls or protocol is ISO15118_2 or (tls == "1.3" and protocol.name.startswith("iso15118_20"))
+    ]
+
+
 def offer(protocols: Sequence[Protocol]) -> supportedAppProtocolReq:
     """The vehicle's request: 1 to 20 protocols, the one that it likes best first."""
     return supportedAppProtocolReq(

@@ -44,6 +44,7 @@ from exi.messages.din70121 import (
 )
 from hlc import decisions
 from hlc.decisions import value
+from hlc.evcc import conversation
 from hlc.ports import EV, BatteryLimits, SetPoint, SupplyLimits
 from hlc.rules import Kind
 from hlc.rules.din70121 import RULES, finished, status_of
@@ -88,7 +89,7 @@ def physical(number: float, unit: UnitSymbol) -> PhysicalValue:
     return PhysicalValue(Multiplier=multiplier, Unit=unit, Value=mantissa)
 
 
-class Conversation:
+class Conversation(conversation.Conversation):
     """One session of DIN SPEC 70121 in the vehicle."""
 
     rules = RULES
@@ -125,7 +126,7 @@ class Conversation:
         }
 
     def __init__(self, vehicle: Vehicle) -> None:
-        self.vehicle = vehicle
+        super().__init__(vehicle)
         self.ev: EV = vehicle.ev
         self.supply = NOTHING
         """What the station can give, as it said last."""

@@ -8,17 +8,18 @@ own file.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
 from exi.messages.sap import supportedAppProtocolReq, supportedAppProtocolRes
 from hlc import sap
 from hlc.evcc import din70121
-from hlc.flow import Machine, failed
+from hlc.evcc.conversation import Conversation
+from hlc.flow import Decoded, Machine, Paused, failed
 from hlc.ids import VehicleState
 from hlc.ports import EV
-from hlc.rules import Kind, Phase, Rules
+from hlc.rules import MAIN, Kind, Phase, Rule
 from hlc.rules.din70121 import RULES as DIN70121
 from hlc.trace.events import Blame, Measurement, Side, Trace, ignore
 from hlc.v2gtp import PayloadType
@@ -39,35 +40,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ChargeParameterDiscovery, PowerDelivery and in the charge loop."""
 
 
-class Conversation(Protocol):
-    """One session in one protocol, the vehicle's part."""
-
-    rules: Rules
-
-    def build(self, kind: Kind) -> Any:
-        """A request of this kind, with the values of this moment."""
-
-    def pace_s(self, kind: Kind) -> float:
-        """Time between two requests of this kind, from one to the next."""
-
-    def answered(self, request: Any, response: Any) -> None:
-        """Once per answer that is none of FAILED: take in what the station says."""
-
-    def choose(self, request: Any, response: Any, allowed: frozenset[Kind]) -> Kind | None:
-        """What to ask next; None: look again soon. It may be called many times for one answer."""
-
-    def look(self) -> None:
-        """Look at the vehicle between messages."""
-
-
-CONVERSATIONS: Final[Mapping[str, Callable[[Vehicle], Conversation]]] = {
-    "din70121": lambda vehicle: din70121.Conversation(vehicle)
-}
+CONVERSATIONS: Final[Mapping[str, Callable[[Vehicle], Conversation]]] = {"din70121": din70121.Conversation}
 """The protocols that are built."""
 
 
 class Vehicle(Machine):
-    """One connection to a station. `protocols` are offered in this order, the best first."""
+    """One connection to a station. `protocols` are offered in this order, the best first. `resume` is a paused session
+    that is to go on; `clock()` gives the seconds since 1970."""
 
     side = Side.EVCC
     peer = Side.SECC
@@ -79,16 +58,21 @@ class Vehicle(Machine):
         *,
         protocols: Sequence[sap.Protocol] = (sap.DIN70121,),
         settings: Settings | None = None,
+        resume: Paused | None = None,
+        clock: Callable[[], float] | None = None,
         trace: Trace = ignore,
     ) -> None:
-        super().__init__(protocols, trace)
+        super().__init__(protocols, clock, trace)
         self.ev = ev
+        self.resume = resume
         self.settings = settings or Settings()
         self.conversation: Conversation | None = None
         self.live = False
         """Whether the vehicle shows, or has shown, that it is ready for energy."""
         self._asked: Any = None
-        """The request that waits for its answer."""
+        """The request of the main stream that waits for its answer."""
+        self._asked_aside: dict[int, Any] = {}
+        """The same for each side stream."""
         self._asked_at = 0.0
         self._answer: tuple[Any, Any] | None = None
         """The last exchange, while what follows it is being decided."""
@@ -153,6 +137,7 @@ class Vehicle(Machine):
         for phase in DIN70121.beginning[None]:
             self._open.append(phase)
             self._begin(phase)
+        self.protocols = tuple(sap.over(self.protocols, self.transport.tls))
         request = sap.offer(self.protocols)
         self._emit(PayloadType.EXI, request, request)
         self._await(request, SAP_TIMEOUT_S)
@@ -175,8 +160,9 @@ class Vehicle(Machine):
             self._choose()
             return
         self.expired(name, length)
-        if key == MESSAGE:
-            self.fault(Blame.REMOTE, f"no answer to {type(self._asked).__name__} within {length:g} s")
+        if name == MESSAGE:
+            asked = self._asked if key == MESSAGE else self._asked_aside[key]
+            self.fault(Blame.REMOTE, f"no answer to {type(asked).__name__} within {length:g} s")
         elif key == DECISION:
             self.fault(Blame.SETUP, f"the vehicle was not ready to go on within {length:g} s")
         else:
@@ -186,38 +172,46 @@ class Vehicle(Machine):
     # Answers
 
     def _receive(self, payload_type: int, payload: bytes) -> None:
-        document = self._decode(payload_type, payload)
-        if document is None:
+        decoded = self._decode(payload_type, payload)
+        if decoded is None:
             return
         if self.rules is None:
-            self._negotiated(document)
+            self._negotiated(payload_type, decoded.document)
             return
-        session_id, response = self.rules.unwrap(document)
+        session_id, response = self.rules.unwrap(decoded.document)
         if response is not None:
-            self._trace_message(self.peer, self._schemas[payload_type].name, document, response)
-        problem = self._problem(session_id, response)
+            self._trace_message(self.peer, payload_type, decoded, response)
+        stream = self.rules.stream(payload_type)
+        request = self._asked if stream == MAIN else self._asked_aside.get(stream)
+        problem = self._problem(stream, request, session_id, response)
         if problem is not None:
             text, clause = problem
             self.fault(Blame.REMOTE, text, clause)
             self.end(text)
             return
         assert self.conversation is not None
-        request, self._asked = self._asked, None
-        self.timers.cancel(MESSAGE)
-        self._phases(response)
-        self._answer = (request, response)
-        self.conversation.answered(request, response)
-        self._look()
+        if stream == MAIN:
+            self._asked = None
+            self.timers.cancel(MESSAGE)
+            self._phases(response)
+            self._answer = (request, response)
+            self.conversation.answered(request, response)
+            self._look()
+        else:
+            del self._asked_aside[stream]
+            self.timers.cancel(stream)
+            self.conversation.answered_aside(stream, request, response)
+        self._ask_aside()
 
-    def _problem(self, session_id: bytes, response: Any) -> tuple[str, str | None] | None:
+    def _problem(self, stream: int, request: Any, session_id: bytes, response: Any) -> tuple[str, str | None] | None:
         """Why an answer ends the session, and the clause."""
         assert self.rules is not None
         name = type(response).__name__ if response is not None else "a message without a body"
-        if self._asked is None:
+        if request is None:
             return f"{name}, but nothing was asked", None
-        rule = self.rules.by_request[type(self._asked)]
+        rule = self.rules.streams[stream][type(request)]
         if not isinstance(response, rule.response):
-            return f"{name} in answer to {type(self._asked).__name__}", None
+            return f"{name} in answer to {type(request).__name__}", None
         if failed(response):
             return f"{name}: {response.ResponseCode.value}", self.rules.clauses["failed"]
         if self.session_id is None:
@@ -226,13 +220,12 @@ class Vehicle(Machine):
                 return f"{name} gives the session no ID", self.rules.clauses["session"]
             self.session_id = session_id
         elif session_id != self.session_id:
-            return f"{name} for session {session_id.hex()}, this is {self.session_id.hex()}", self.rules.clauses[
-                "session"
-            ]
+            text = f"{name} for session {session_id.hex()}, this is {self.session_id.hex()}"
+            return text, self.rules.clauses["session"]
         return None
 
-    def _negotiated(self, response: Any) -> None:
-        self._trace_message(self.peer, "sap", response, response)
+    def _negotiated(self, payload_type: int, response: Any) -> None:
+        self._trace_message(self.peer, payload_type, Decoded("sap", response), response)
         if not isinstance(self._asked, supportedAppProtocolReq) or not isinstance(response, supportedAppProtocolRes):
             self.fault(Blame.REMOTE, f"{type(response).__name__} is no answer")
             self.end("not an answer")
@@ -282,6 +275,33 @@ class Vehicle(Machine):
         rule = self.rules.by_request[kind]
         self.enter(rule.evcc)
         request = self.conversation.build(kind)
-        self._emit(rule.payload_type, self.rules.wrap(self.session_id or bytes(8), request), request)
+        self._say(rule, request)
         self._phases(request)
         self._await(request, rule.timeout_s)
+
+    def _ask_aside(self) -> None:
+        """Ask in the side streams what there is to be asked."""
+        if self.closed:
+            return
+        assert self.rules is not None
+        assert self.conversation is not None
+        for stream, kind in self.conversation.asides():
+            if stream in self._asked_aside:
+                continue
+            rule = self.rules.streams[stream][kind]
+            request = self._asked_aside[stream] = self.conversation.build_aside(stream, kind)
+            self._say(rule, request)
+            self.timers.start(stream, MESSAGE, self.now, rule.timeout_s + self.settings.patience_s)
+
+    def _say(self, rule: Rule, request: Any) -> None:
+        assert self.rules is not None
+        self._emit(rule.payload_type, self.rules.wrap(self.own_session_id, request), request)
+
+    @property
+    def own_session_id(self) -> bytes:
+        """What to send as session ID: before there is one, that of the paused session, or zeros. [V2G2-750]"""
+        if self.session_id is not None:
+            return self.session_id
+        resume = self.resume
+        mine = resume is not None and self.protocol is not None and resume.protocol == self.protocol.name
+        return resume.session_id if mine and resume is not None else bytes(8)

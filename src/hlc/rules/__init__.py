@@ -4,18 +4,23 @@ A `Rule` is a request with its answer: the documented states, the deadlines of e
 `Phase` is a deadline over more than one exchange. Nothing here acts; `flow` runs these rows, a sniffer holds a
 recording against them. In every deadline the performance time is what the station must keep, the timeout what the
 vehicle waits.
+
+Exchanges follow one another in a stream. All protocols have one, `MAIN`; ISO 15118-20 has side streams beside it, each
+with a payload type of its own, in which an exchange may go on while the main stream goes on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from hlc.ids import ChargePointState, VehicleState
 
 Kind = type[Any]
 """A message class: of a request or of a response."""
+MAIN: Final = 0
+"""The main stream. A side stream goes by its payload type."""
 
 
 class Rule(NamedTuple):
@@ -32,6 +37,8 @@ class Rule(NamedTuple):
     """V2G_SECC_Msg_Performance_Time: from the request to its answer."""
     timeout_s: float = 2.0
     """V2G_EVCC_Msg_Timeout: how long the vehicle waits for the answer."""
+    sequence_s: float | None = None
+    """V2G_SECC_Sequence_Timeout after this answer; None: that of the protocol."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,30 +73,46 @@ class Rules:
     """V2G_SECC_Sequence_Timeout: the station waits so long for the next request."""
     sequence_performance_s: float = 40.0
     """V2G_EVCC_Sequence_Performance_Time: the vehicle sends its next request within this time."""
+    side: Mapping[int, tuple[Rule, ...]] = field(default_factory=dict)
+    """The rows of each side stream."""
     by_request: Mapping[Kind, Rule] = field(init=False)
     by_response: Mapping[Kind, Rule] = field(init=False)
     by_name: Mapping[str, Rule] = field(init=False)
     """By the name of the request or of the response."""
     beginning: Mapping[Kind | None, tuple[Phase, ...]] = field(init=False)
     """Phases by what begins them."""
+    streams: Mapping[int, Mapping[Kind, Rule]] = field(init=False)
+    """By stream and request."""
 
     def __post_init__(self) -> None:
         by_name = {kind.__name__: rule for rule in self.rows for kind in (rule.request, rule.response)}
         starts = {phase.begins for phase in self.phases}
+        streams = {MAIN: self.rows, **self.side}
         for name, table in (
             ("by_request", {rule.request: rule for rule in self.rows}),
             ("by_response", {rule.response: rule for rule in self.rows}),
             ("by_name", by_name),
             ("beginning", {kind: tuple(p for p in self.phases if p.begins is kind) for kind in starts}),
+            ("streams", {stream: {rule.request: rule for rule in rows} for stream, rows in streams.items()}),
         ):
             object.__setattr__(self, name, table)
+
+    @property
+    def all_rows(self) -> tuple[Rule, ...]:
+        """Of all streams."""
+        return sum(self.side.values(), self.rows)
 
     @property
     def first(self) -> Kind:
         """The request that opens a session."""
         return self.rows[0].request
 
-    def then(self, request: Any, response: Any) -> frozenset[Kind]:
-        """What may be asked after this exchange. A request that the protocol does not know allows nothing."""
-        rule = self.by_request.get(type(request))
+    def stream(self, payload_type: int) -> int:
+        """The stream of a frame."""
+        return payload_type if payload_type in self.side else MAIN
+
+    def then(self, request: Any, response: Any, stream: int = MAIN) -> frozenset[Kind]:
+        """What may be asked in this stream after this exchange. A request that the protocol does not know allows
+        nothing."""
+        rule = self.streams[stream].get(type(request))
         return rule.then(request, response) if rule is not None else frozenset()

@@ -75,6 +75,7 @@ from hlc.flow import Refusal
 from hlc.ports import Authorization, BatteryLimits, Outlet, SetPoint, Trouble
 from hlc.rules import Kind, Phase
 from hlc.rules.din70121 import CP_OSCILLATOR_RETAIN_S, CP_STATE_DETECTION_S, RULES
+from hlc.secc import conversation
 from hlc.trace.events import Blame
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ amps = partial(physical, unit=UnitSymbol.A)
 watts = partial(physical, unit=UnitSymbol.W)
 
 
-class Conversation:
+class Conversation(conversation.Conversation):
     """One session of DIN SPEC 70121 at the station."""
 
     rules = RULES
@@ -141,7 +142,7 @@ class Conversation:
         }
 
     def __init__(self, station: Station) -> None:
-        self.station = station
+        super().__init__(station)
         self.outlet: Outlet = station.outlet
         self.vehicle = BatteryLimits(0.0, 0.0, 0.0, 0.0)
         """What the vehicle accepts, as it said last."""

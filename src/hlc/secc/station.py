@@ -7,20 +7,20 @@ watch over the outlet. What is answered is decided in the protocol's own file.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
 from exi.messages.sap import supportedAppProtocolReq
 from hlc import sap
-from hlc.flow import Machine, Refusal, failed
+from hlc.flow import Decoded, Machine, Paused, Refusal, failed
 from hlc.ids import ChargePointState
 from hlc.ports import ControlPilot, Outlet, Trouble
-from hlc.rules import Kind, Phase, Rules
+from hlc.rules import MAIN, Kind, Phase, Rules
 from hlc.rules.din70121 import RULES as DIN70121
 from hlc.secc import din70121
+from hlc.secc.conversation import Conversation, Handler
 from hlc.trace.events import Blame, Measurement, Side, Trace, ignore
-from hlc.v2gtp import PayloadType
 
 SEQUENCE: Final = "V2G_SECC_Sequence_Timeout"
 OSCILLATOR: Final = "V2G_SECC_CPOscillator_Retain_Time"
@@ -41,43 +41,40 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Refuse a charging profile above the schedule. Many cars send such ones: they are only noted otherwise."""
 
 
-class Conversation(Protocol):
-    """One session in one protocol, the station's part."""
-
-    rules: Rules
-    oscillator_retain_s: float
-    delivering: bool
-    """Whether the flow of energy has been agreed and not ended."""
-
-    def handlers(self) -> Mapping[Kind, Callable[[Any], Any]]:
-        """The answer to each request. A handler whose answer is a failed one raises `Refusal`."""
-
-    def refuse(self, request: Any, code: str) -> Any | None:
-        """The shortest answer to a request with this response code; None: it is no request of the schema."""
-
-    def winding_down(self, request: Any) -> bool:
-        """Whether a request leads to the end anyway, and so is answered whatever happened before."""
-
-    def can_tell(self, request: Any) -> bool:
-        """Whether the answer to a request has room to say that the station wants to stop."""
-
-    def late_code(self, phase: Phase) -> str:
-        """The response code that says that the station did not keep the deadline of a phase."""
-
-    def look(self) -> None:
-        """Move on what is running between messages."""
-
-
-CONVERSATIONS: Final[Mapping[str, Callable[[Station], Conversation]]] = {
-    "din70121": lambda station: din70121.Conversation(station)
-}
+CONVERSATIONS: Final[Mapping[str, Callable[[Station], Conversation]]] = {"din70121": din70121.Conversation}
 """The protocols that are built."""
+
+
+PAUSED: Final = 16
+"""So many paused sessions an outlet remembers, the last ones."""
+
+
+class PausedSessions:
+    """The paused sessions of an outlet, by session ID. It outlives the connections."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[bytes, Paused] = {}
+
+    def keep(self, paused: Paused) -> None:
+        """Remember a session; the oldest ones are forgotten."""
+        self._sessions[paused.session_id] = paused
+        while len(self._sessions) > PAUSED:
+            del self._sessions[next(iter(self._sessions))]
+
+    def take(self, session_id: bytes, protocol: str, peer: bytes) -> Paused | None:
+        """The session, if there is one with this ID, in this protocol and of this peer; it is not remembered any
+        more."""
+        paused = self._sessions.get(session_id)
+        if paused is None or (paused.protocol, paused.peer) != (protocol, peer):
+            return None
+        return self._sessions.pop(session_id)
 
 
 class Station(Machine):
     """One connection of a vehicle to an outlet.
 
     `random(n)` gives n unpredictable octets (session IDs); `clock()` the seconds since 1970, for the vehicle's clock.
+    `sessions` are the paused ones of this outlet.
     """
 
     side = Side.SECC
@@ -92,13 +89,14 @@ class Station(Machine):
         clock: Callable[[], float] | None = None,
         protocols: Sequence[sap.Protocol] = (sap.DIN70121,),
         settings: Settings | None = None,
+        sessions: PausedSessions | None = None,
         trace: Trace = ignore,
     ) -> None:
-        super().__init__(protocols, trace)
+        super().__init__(protocols, clock, trace)
         self.outlet = outlet
         self.random = random
-        self.clock = clock
         self.settings = settings or Settings()
+        self.sessions = sessions or PausedSessions()
         self.conversation: Conversation | None = None
         self.live = False
         """Whether there may be a voltage at the contacts: from the beginning of the cable check until it is switched
@@ -109,10 +107,13 @@ class Station(Machine):
         self._asked_at = 0.0
         self._pilot_was_ready = False
         self.expected: frozenset[Kind] = frozenset()
-        """The requests that may come next."""
-        self._handlers: Mapping[Kind, Callable[[Any], Any]] = {}
-        self._owed: Any = None
-        """The request that is being answered."""
+        """The requests that may come next in the main stream."""
+        self._expected_aside: dict[int, frozenset[Kind]] = {}
+        """The same in side streams in which an exchange goes on."""
+        self._handlers: Mapping[int, Mapping[Kind, Handler]] = {}
+        """By stream and request."""
+        self._owed: tuple[int, Any] | None = None
+        """The request that is being answered, and its payload type."""
 
     # Hardware
 
@@ -196,8 +197,8 @@ class Station(Machine):
             self._begin(phase)
         self._await_request(DIN70121)
 
-    def _await_request(self, rules: Rules) -> None:
-        self.timers.start(SEQUENCE, SEQUENCE, self.now, rules.sequence_timeout_s)
+    def _await_request(self, rules: Rules, seconds: float | None = None) -> None:
+        self.timers.start(SEQUENCE, SEQUENCE, self.now, rules.sequence_timeout_s if seconds is None else seconds)
 
     def _begin(self, phase: Phase) -> None:
         if phase.secc is not None:
@@ -246,29 +247,31 @@ class Station(Machine):
     # Requests
 
     def _receive(self, payload_type: int, payload: bytes) -> None:
-        document = self._decode(payload_type, payload)
-        if document is None:
+        decoded = self._decode(payload_type, payload)
+        if decoded is None:
             return
-        self.timers.cancel(SEQUENCE)
+        stream = self.rules.stream(payload_type) if self.rules is not None else MAIN
+        if stream == MAIN:
+            self.timers.cancel(SEQUENCE)
         self._asked_at = self.now
         if self.rules is None:
             self._look()
             if not self.closed:
-                self._negotiate(payload_type, document)
+                self._negotiate(payload_type, decoded.document)
             return
-        session_id, request = self.rules.unwrap(document)
+        session_id, request = self.rules.unwrap(decoded.document)
         if request is None:
             self.fault(Blame.REMOTE, "a message without a body")
             self.end("a message without a body")
             return
-        self._trace_message(self.peer, self._schemas[payload_type].name, document, request)
+        self._trace_message(self.peer, payload_type, decoded, request)
         assert self.conversation is not None
-        self._owed = request
+        self._owed = payload_type, request
         self._look()
         if self.closed:
             return
         try:
-            response = self._answer(session_id, request)
+            response = self._answer(stream, session_id, request)
         except Refusal as refusal:
             response = self.conversation.refuse(request, refusal.code)
             if response is not None:
@@ -277,15 +280,15 @@ class Station(Machine):
             self.fault(Blame.REMOTE, f"{type(request).__name__} is no request")
             self.end("not a request")
         else:
-            self._reply(request, response)
+            self._reply(payload_type, request, response)
 
     def _negotiate(self, payload_type: int, request: Any) -> None:
-        self._trace_message(self.peer, "sap", request, request)
+        self._trace_message(self.peer, payload_type, Decoded("sap", request), request)
         if not isinstance(request, supportedAppProtocolReq):
             self.fault(Blame.REMOTE, f"{type(request).__name__} is no request")
             self.end("not a request")
             return
-        response, protocol = sap.negotiate(request, self.protocols)
+        response, protocol = sap.negotiate(request, sap.over(self.protocols, self.transport.tls))
         self._emit(payload_type, response, response)
         if protocol is None:
             offered = ", ".join(entry.ProtocolNamespace for entry in request.AppProtocol)
@@ -293,12 +296,12 @@ class Station(Machine):
             self.end("no protocol in common")
             return
         self.conversation = CONVERSATIONS[protocol.name](self)
-        self._handlers = self.conversation.handlers()
+        self._handlers = {MAIN: self.conversation.handlers(), **self.conversation.aside_handlers()}
         self._speak(protocol, self.conversation.rules)
         self.expected = frozenset({self.conversation.rules.first})
         self._await_request(self.conversation.rules)
 
-    def _answer(self, session_id: bytes, request: Any) -> Any:
+    def _answer(self, stream: int, session_id: bytes, request: Any) -> Any:
         """The answer to a request. Raises `Refusal`."""
         assert self.rules is not None
         assert self.conversation is not None
@@ -309,19 +312,24 @@ class Station(Machine):
         if not first and self.session_id is not None and session_id != self.session_id:
             text = f"{name} for session {session_id.hex() or 'without ID'}, this is {self.session_id.hex()}"
             raise Refusal("FAILED_UnknownSession", text, clauses["session"])
-        if kind not in self.expected:
-            wanted = ", ".join(sorted(expected.__name__ for expected in self.expected))
+        if stream == MAIN:
+            allowed = self.expected
+        else:
+            allowed = self._expected_aside.get(stream) or self.conversation.opens(stream)
+        if kind not in allowed:
+            wanted = ", ".join(sorted(expected.__name__ for expected in allowed))
             text = f"{name} is out of sequence: expected {wanted or 'nothing'}"
             raise Refusal("FAILED_SequenceError", text, clauses["sequence"])
-        self.enter(self.rules.by_request[kind].secc)
-        self._phases(request)
+        if stream == MAIN:
+            self.enter(self.rules.by_request[kind].secc)
+            self._phases(request)
         if first:
-            self.session_id = self._new_session_id()
+            self.session_id = session_id if self.conversation.joins(session_id) else self._new_session_id()
         if self.doomed is not None and not self.conversation.winding_down(request):
             return self.conversation.refuse(request, self._doomed_code)  # why has been traced
         if self.stopping is not None and not self.conversation.can_tell(request):
             raise Refusal("FAILED", self.stopping, blame=Blame.SETUP)
-        return self._handlers[kind](request)
+        return self._handlers[stream][kind](request)
 
     def _new_session_id(self) -> bytes:
         """Eight unpredictable octets, not all zero: zero is what a vehicle without a session sends. [V2G-DC-393]"""
@@ -329,33 +337,38 @@ class Station(Machine):
             pass
         return session_id
 
-    def _reply(self, request: Any, response: Any) -> None:
+    def _reply(self, payload_type: int, request: Any, response: Any) -> None:
         assert self.rules is not None
         bad = failed(response)
         if bad:  # before the answer is built and sent: the outlet is safe even if nobody hears of it
             self.make_safe(emergency=True)
-        self._send(request, response)
+        self._send(payload_type, request, response)
         if bad:
             self.faulty = self.faulty or f"{type(response).__name__}: {response.ResponseCode.value}"
             self.end(self.doomed or self.faulty, safe=True)
             return
+        stream = self.rules.stream(payload_type)
+        if stream != MAIN:
+            self._expected_aside[stream] = self.rules.then(request, response, stream)
+            return
         self._phases(response)
         self.expected = self.rules.then(request, response)
         if self.expected:
-            self._await_request(self.rules)
+            self._await_request(self.rules, self.rules.by_request[type(request)].sequence_s)
         else:
             self.end(self.doomed or self.stopping or "stopped by the vehicle", good=True)
 
-    def _send(self, request: Any, response: Any) -> None:
+    def _send(self, payload_type: int, request: Any, response: Any) -> None:
         assert self.rules is not None
-        rule = self.rules.by_request.get(type(request))
-        payload_type = rule.payload_type if rule is not None else PayloadType.EXI
-        self._emit(payload_type, self.rules.wrap(self.session_id or bytes(8), response), response)
+        rule = self.rules.streams[self.rules.stream(payload_type)].get(type(request))
+        answer_type = rule.payload_type if rule is not None else payload_type
+        self._emit(answer_type, self.rules.wrap(self.session_id or bytes(8), response), response)
         self._owed = None
 
     def _owe_nothing(self) -> None:
-        request, self._owed = self._owed, None
-        if request is not None and self.conversation is not None:
+        owed, self._owed = self._owed, None
+        if owed is not None and self.conversation is not None:
+            payload_type, request = owed
             response = self.conversation.refuse(request, "FAILED")
             if response is not None:
-                self._send(request, response)
+                self._send(payload_type, request, response)

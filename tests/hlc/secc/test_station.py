@@ -12,6 +12,7 @@ from exi.messages.sap import AppProtocol, ResponseCode, supportedAppProtocolReq,
 from hlc import sap
 from hlc.flow import Send
 from hlc.ids import ChargePointState
+from hlc.rules import MAIN
 from hlc.rules.din70121 import RULES, wrap
 from hlc.secc import Station
 from hlc.sim import SimulatedOutlet
@@ -162,7 +163,7 @@ def test_surplus_octets_are_accepted_and_noted(talk: Talk) -> None:
     payload = exi.schema("din70121").encode(wrap(talk.station.session_id, din.ServiceDiscoveryReq()))
     effects = talk.send(payload + b"\0")
     assert len(effects) == 1
-    assert "1 octets after the end" in talk.notes()[-1]
+    assert "surplus octets after the end of the message, ignored: 1" in talk.notes()[-1]
 
 
 def test_a_frame_of_another_kind_is_discarded(talk: Talk) -> None:
@@ -179,7 +180,7 @@ def test_an_error_of_ours_is_answered_failed_and_leaves_the_outlet_off(state: An
     def broken(request: Any) -> Any:
         raise ZeroDivisionError("a defect")
 
-    talk.station._handlers = dict.fromkeys(talk.station._handlers, broken)
+    talk.station._handlers = {MAIN: dict.fromkeys(talk.station._handlers[MAIN], broken)}
     response = talk.ask(REQUESTS[state])
     assert response.ResponseCode is din.ResponseCode.FAILED
     assert type(response) is RULES.by_request[state].response

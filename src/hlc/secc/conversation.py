@@ -1,0 +1,62 @@
+"""What the station's engine asks of a protocol's file: the base of every session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from hlc.rules import Kind, Phase, Rules
+
+if TYPE_CHECKING:
+    from hlc.secc.station import Station
+
+Handler = Callable[[Any], Any]
+"""From a request to its answer. One whose answer is a failed one raises `Refusal`."""
+
+
+class Conversation:
+    """One session in one protocol, the station's part."""
+
+    rules: Rules
+    oscillator_retain_s = 0.0
+    """So long the pilot's oscillator goes on after the end of the session."""
+    delivering = False
+    """Whether the flow of energy has been agreed and not ended."""
+
+    def __init__(self, station: Station) -> None:
+        self.station = station
+
+    def handlers(self) -> Mapping[Kind, Handler]:
+        """The answer to each request of the main stream."""
+        raise NotImplementedError
+
+    def aside_handlers(self) -> Mapping[int, Mapping[Kind, Handler]]:
+        """For each side stream, the answer to each request in it."""
+        return {}
+
+    def opens(self, stream: int) -> frozenset[Kind]:
+        """What may be asked now in a side stream in which no exchange is going on."""
+        return frozenset()
+
+    def joins(self, session_id: bytes) -> bool:
+        """Whether a first request takes up the paused session with this ID. Called before its handler."""
+        return False
+
+    def refuse(self, request: Any, code: str) -> Any | None:
+        """The shortest answer to a request with this response code; None: it is no request of the schema."""
+        raise NotImplementedError
+
+    def winding_down(self, request: Any) -> bool:
+        """Whether a request leads to the end anyway, and so is answered whatever happened before."""
+        raise NotImplementedError
+
+    def can_tell(self, request: Any) -> bool:
+        """Whether the answer to a request has room to say that the station wants to stop."""
+        raise NotImplementedError
+
+    def late_code(self, phase: Phase) -> str:
+        """The response code that says that the station did not keep the deadline of a phase."""
+        return "FAILED"
+
+    def look(self) -> None:
+        """Move on what is running between messages."""
