@@ -1,4 +1,4 @@
-"""What an outlet and a vehicle must offer to a session.
+"""What an outlet and a vehicle must offer to a session: what all have in common, then DC and AC.
 
 Getters answer at once, with the last known value. Actions start something and return; what became of it is seen by a
 later getter. `tick` is called with the time before every look, so that a simulation can move on and a driver can
@@ -12,6 +12,25 @@ from __future__ import annotations
 
 from enum import Enum
 from typing import NamedTuple, Protocol
+
+
+class Mode(Enum):
+    """How energy is transferred; BPT in both directions."""
+
+    AC = "ac"
+    AC_BPT = "ac_bpt"
+    DC = "dc"
+    DC_BPT = "dc_bpt"
+    MCS = "mcs"
+    MCS_BPT = "mcs_bpt"
+    WPT = "wpt"
+    ACDP = "acdp"
+    ACDP_BPT = "acdp_bpt"
+
+    @property
+    def bidirectional(self) -> bool:
+        """Whether the vehicle may give energy back."""
+        return self.value.endswith("_bpt")
 
 
 class ControlPilot(Enum):
@@ -69,7 +88,7 @@ class Trouble(Enum):
 
 
 class SupplyLimits(NamedTuple):
-    """What an outlet can deliver."""
+    """What a DC outlet can deliver."""
 
     max_volts: float
     max_amps: float
@@ -79,15 +98,39 @@ class SupplyLimits(NamedTuple):
     ripple_amps: float
     """Peak to peak."""
     tolerance_amps: float
+    max_discharge_amps: float = 0.0
+    max_discharge_watts: float = 0.0
 
 
 class BatteryLimits(NamedTuple):
-    """What a vehicle accepts."""
+    """What a vehicle accepts in DC charging."""
 
     max_volts: float
     max_amps: float
     max_watts: float
     capacity_wh: float
+    min_volts: float = 0.0
+    min_amps: float = 0.0
+    max_discharge_amps: float = 0.0
+    max_discharge_watts: float = 0.0
+
+
+class AcLimits(NamedTuple):
+    """What an AC outlet can deliver, or the charger on board of a vehicle accepts: currents per phase."""
+
+    volts: float
+    """Nominal, phase to neutral."""
+    phases: int
+    """1 or 3."""
+    max_amps: float
+    min_amps: float
+    max_discharge_amps: float = 0.0
+    hertz: float = 50.0
+
+    @property
+    def max_watts(self) -> float:
+        """Of all phases."""
+        return self.volts * self.max_amps * self.phases
 
 
 class SetPoint(NamedTuple):
@@ -98,21 +141,25 @@ class SetPoint(NamedTuple):
 
 
 class Outlet(Protocol):
-    """A DC outlet: power supply, relays towards the vehicle, isolation monitor, control pilot, user authorization."""
+    """What every outlet has: relays towards the vehicle, meter, control pilot, user authorization."""
 
     def tick(self, now: float) -> None:
         """The time of the looks and actions that follow, monotonic."""
 
-    def limits(self) -> SupplyLimits:
-        """What the outlet can deliver: its capability, not what is left at this moment."""
+    def modes(self) -> frozenset[Mode]:
+        """How this outlet transfers energy."""
 
     def volts(self) -> float:
-        """Between the DC contacts, on the vehicle's side of the relays."""
+        """DC: between the contacts, on the vehicle's side of the relays. AC: phase to neutral."""
 
-    def amps(self) -> float: ...
+    def amps(self) -> float:
+        """Towards the vehicle, in all phases together; negative: from it."""
 
     def energy_wh(self) -> float:
         """Delivered in all."""
+
+    def returned_wh(self) -> float:
+        """Taken from vehicles in all."""
 
     def relays_closed(self) -> bool: ...
 
@@ -127,16 +174,11 @@ class Outlet(Protocol):
     def energy_available(self) -> bool:
         """False: there is no power to give now. A session that has not begun to deliver is then ended in order."""
 
-    def isolation(self) -> Isolation: ...
+    def wanted_watts(self) -> float | None:
+        """What the energy management wants to flow now, negative from the vehicle; None: what the vehicle wants."""
 
     def trouble(self) -> Trouble | None:
         """None: all is well. EMERGENCY and MALFUNCTION have already cut the current."""
-
-    def start_isolation_test(self) -> None:
-        """Measure the isolation at the present voltage."""
-
-    def output(self, volts: float, amps: float) -> None:
-        """Close the relays and hold `volts`, delivering at most `amps`. 0 V discharges the contacts."""
 
     def off(self, *, emergency: bool) -> None:
         """No current, then open the relays: in order, or in an emergency as fast as the hardware can."""
@@ -145,35 +187,66 @@ class Outlet(Protocol):
         """The 5 % duty cycle on the control pilot."""
 
 
+class DcOutlet(Outlet, Protocol):
+    """Power supply and isolation monitor."""
+
+    def limits(self) -> SupplyLimits:
+        """What the outlet can deliver: its capability, not what is left at this moment."""
+
+    def isolation(self) -> Isolation: ...
+
+    def start_isolation_test(self) -> None:
+        """Measure the isolation at the present voltage."""
+
+    def output(self, volts: float, amps: float) -> None:
+        """Close the relays and hold `volts`, delivering at most `amps`; negative: taking as many from the vehicle. 0 V
+        discharges the contacts."""
+
+
+class AcOutlet(Outlet, Protocol):
+    """A contactor to the mains. It cannot limit a current: the vehicle follows what it is told."""
+
+    def limits(self) -> AcLimits:
+        """What the outlet can deliver."""
+
+    def available_amps(self) -> float:
+        """What it can deliver per phase at this moment."""
+
+    def close(self) -> None:
+        """Close the contactor; `relays_closed` tells when it has."""
+
+
 class EV(Protocol):
-    """A vehicle: battery with its management, contactors, inlet with lock, control pilot."""
+    """What every vehicle has: battery, lock, control pilot, contactors or a charger on board."""
 
     def tick(self, now: float) -> None:
         """The time of the looks and actions that follow, monotonic."""
 
-    def limits(self) -> BatteryLimits: ...
+    def modes(self) -> frozenset[Mode]:
+        """How this vehicle can be charged."""
+
+    def capacity_wh(self) -> float: ...
 
     def soc(self) -> float:
         """State of charge, %."""
 
-    def bulk_soc(self) -> float:
-        """Where fast charging ends, %."""
-
     def target_soc(self) -> float:
         """Where this charge ends, %."""
 
-    def target(self) -> SetPoint:
-        """What the battery wants now."""
+    def minimum_soc(self) -> float:
+        """Below this no energy is given back, %."""
 
-    def battery_volts(self) -> float: ...
-
-    def inlet_volts(self) -> float: ...
+    def inlet_volts(self) -> float:
+        """DC: between the contacts. AC: phase to neutral."""
 
     def amps(self) -> float:
-        """Into the battery."""
+        """Into the vehicle, in all phases together; negative: out of it."""
 
     def energy_wh(self) -> float:
         """Received in all."""
+
+    def returned_wh(self) -> float:
+        """Given back in all."""
 
     def error(self) -> str:
         """What is wrong with the vehicle, by the name that DC_EVErrorCode gives it; "NO_ERROR"."""
@@ -183,7 +256,8 @@ class EV(Protocol):
 
     def connector_locked(self) -> bool: ...
 
-    def contactors_closed(self) -> bool: ...
+    def contactors_closed(self) -> bool:
+        """DC: the contactors. AC: the charger on board takes or gives power."""
 
     def lock_connector(self) -> None: ...
 
@@ -193,11 +267,38 @@ class EV(Protocol):
     def show_ready(self, *, ready: bool) -> None:
         """Control pilot to state C, or back to B."""
 
+    def open_contactors(self, *, emergency: bool) -> None:
+        """Open once the current is gone; in an emergency open without waiting for long. AC: the charger stops."""
+
+
+class DcEV(EV, Protocol):
+    """A battery behind contactors."""
+
+    def limits(self) -> BatteryLimits: ...
+
+    def bulk_soc(self) -> float:
+        """Where fast charging ends, %."""
+
+    def target(self) -> SetPoint:
+        """What the battery wants now."""
+
+    def battery_volts(self) -> float: ...
+
     def close_contactors(self) -> None:
         """Close, unless inlet and battery are apart by the time the contactors would touch."""
 
-    def open_contactors(self, *, emergency: bool) -> None:
-        """Open once the current is gone; in an emergency open without waiting for long."""
-
     def reported(self, volts: float, amps: float | None) -> None:
         """What the station says that it measures: a hint. A simulation that runs alone takes it for its inlet."""
+
+
+class AcEV(EV, Protocol):
+    """A charger on board."""
+
+    def limits(self) -> AcLimits:
+        """What it accepts; `volts` and `hertz` are nominal."""
+
+    def target_watts(self) -> float:
+        """What the battery wants now, in all phases."""
+
+    def draw(self, watts: float) -> None:
+        """Take at most so much in all phases, where the mains are there; negative: give as much back."""

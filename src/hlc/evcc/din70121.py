@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from exi.messages.din70121 import (
     CableCheckReq,
@@ -45,7 +45,7 @@ from exi.messages.din70121 import (
 from hlc import decisions
 from hlc.decisions import value
 from hlc.evcc import conversation
-from hlc.ports import EV, BatteryLimits, SetPoint, SupplyLimits
+from hlc.ports import BatteryLimits, DcEV, SetPoint, SupplyLimits
 from hlc.rules import Kind
 from hlc.rules.din70121 import RULES, finished, status_of
 from hlc.trace.events import Blame
@@ -127,7 +127,7 @@ class Conversation(conversation.Conversation):
 
     def __init__(self, vehicle: Vehicle) -> None:
         super().__init__(vehicle)
-        self.ev: EV = vehicle.ev
+        self.ev = cast(DcEV, vehicle.ev)
         self.supply = NOTHING
         """What the station can give, as it said last."""
         self.delivering = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from exi.messages.din70121 import (
     AC_EVSEStatus,
@@ -72,7 +72,7 @@ from exi.messages.din70121 import (
 from hlc import decisions
 from hlc.decisions import CableCheck, CableCheckState, value
 from hlc.flow import Refusal
-from hlc.ports import Authorization, BatteryLimits, Outlet, SetPoint, Trouble
+from hlc.ports import Authorization, BatteryLimits, DcOutlet, SetPoint, Trouble
 from hlc.rules import Kind, Phase
 from hlc.rules.din70121 import CP_OSCILLATOR_RETAIN_S, CP_STATE_DETECTION_S, RULES
 from hlc.secc import conversation
@@ -143,7 +143,7 @@ class Conversation(conversation.Conversation):
 
     def __init__(self, station: Station) -> None:
         super().__init__(station)
-        self.outlet: Outlet = station.outlet
+        self.outlet: DcOutlet = cast(DcOutlet, station.outlet)
         self.vehicle = BatteryLimits(0.0, 0.0, 0.0, 0.0)
         """What the vehicle accepts, as it said last."""
         self.check: CableCheck | None = None

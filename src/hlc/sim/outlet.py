@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hlc.ports import Authorization, ControlPilot, Isolation, SupplyLimits, Trouble
+from hlc.ports import Authorization, ControlPilot, Isolation, Mode, SupplyLimits, Trouble
 from hlc.sim.cable import PRECHARGE_AMPS, SimulatedCable
 
 ISOLATION_FAULT_OHM: Final = 100_000.0
@@ -75,6 +75,9 @@ class SimulatedOutlet:
     def tick(self, now: float) -> None:
         self.cable.advance(now)
 
+    def modes(self) -> frozenset[Mode]:
+        return frozenset({Mode.DC})
+
     def limits(self) -> SupplyLimits:
         return self.supply
 
@@ -86,6 +89,12 @@ class SimulatedOutlet:
 
     def energy_wh(self) -> float:
         return self._delivered
+
+    def returned_wh(self) -> float:
+        return 0.0
+
+    def wanted_watts(self) -> float | None:
+        return None
 
     def relays_closed(self) -> bool:
         return self.relays

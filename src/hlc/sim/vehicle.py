@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hlc.ports import BatteryLimits, ControlPilot, SetPoint
+from hlc.ports import BatteryLimits, ControlPilot, Mode, SetPoint
 from hlc.sim.battery import Battery
 from hlc.sim.cable import SimulatedCable
 
@@ -73,6 +73,12 @@ class SimulatedVehicle:
     def tick(self, now: float) -> None:
         self.cable.advance(now)
 
+    def modes(self) -> frozenset[Mode]:
+        return frozenset({Mode.DC})
+
+    def capacity_wh(self) -> float:
+        return self.battery.capacity_wh
+
     def limits(self) -> BatteryLimits:
         return self.battery.limits()
 
@@ -84,6 +90,9 @@ class SimulatedVehicle:
 
     def target_soc(self) -> float:
         return self.wanted_soc
+
+    def minimum_soc(self) -> float:
+        return 0.0
 
     def target(self) -> SetPoint:
         return self.battery.target()
@@ -99,6 +108,9 @@ class SimulatedVehicle:
 
     def energy_wh(self) -> float:
         return self._received
+
+    def returned_wh(self) -> float:
+        return 0.0
 
     def error(self) -> str:
         return self.trouble
