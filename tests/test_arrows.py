@@ -211,7 +211,7 @@ def test_every_exception_is_in_use() -> None:
         ("hlc/evcc/vehicle.py", "from time import monotonic", "time.monotonic touches the world, and hlc.evcc is pure"),
         ("hlc/secc/station.py", "def f(p):\n    return open(p)", "open() touches the world, and hlc.secc is pure"),
         ("hlc/sim/pair.py", "import random", "random touches the world, and hlc.sim is pure"),
-        ("hlc/decisions.py", "x = datetime.now()", "time touches the world, and hlc.decisions is pure"),
+        ("hlc/decisions/limits.py", "x = datetime.now()", "time touches the world, and hlc.decisions is pure"),
         ("exi/engine.py", "importlib.import_module('hlc.flow')", "exi may not import hlc.flow"),
         ("hlc/runtime/tcp.py", "import scapy", "scapy has its home in hlc.capture"),
         (

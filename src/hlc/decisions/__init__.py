@@ -1,0 +1,37 @@
+"""Decisions that the protocols share. Each is tested once; a protocol's handler only phrases them."""
+
+from hlc.decisions.isolation import CableCheck, CableCheckState, cable_check_volts
+from hlc.decisions.limits import (
+    DISCHARGE_S,
+    EMERGENCY_S,
+    MATCH_VOLTS,
+    NO_CURRENT_AMPS,
+    PRECHARGE_AMPS,
+    SAFE_VOLTS,
+    Granted,
+    grant,
+    incompatible,
+    matched,
+    plausible,
+)
+from hlc.decisions.values import int16, scaled, value
+
+__all__ = [
+    "DISCHARGE_S",
+    "EMERGENCY_S",
+    "MATCH_VOLTS",
+    "NO_CURRENT_AMPS",
+    "PRECHARGE_AMPS",
+    "SAFE_VOLTS",
+    "CableCheck",
+    "CableCheckState",
+    "Granted",
+    "cable_check_volts",
+    "grant",
+    "incompatible",
+    "int16",
+    "matched",
+    "plausible",
+    "scaled",
+    "value",
+]

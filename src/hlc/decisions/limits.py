@@ -1,0 +1,74 @@
+"""How much voltage and current may be: what is safe, what precharge must reach, what both sides allow."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from hlc.ports import BatteryLimits, SetPoint, SupplyLimits
+
+SAFE_VOLTS: Final = 60.0
+"""Below this the contacts may be touched, switched on and unplugged (IEC 61851-23)."""
+PRECHARGE_AMPS: Final = 2.0
+"""What flows at most before power delivery is agreed (IEC 61851-23 CC.5.1)."""
+MATCH_VOLTS: Final = 20.0
+"""A vehicle closes its contactors when inlet and battery differ by less."""
+NO_CURRENT_AMPS: Final = 5.0
+"""Below this a current counts as gone: contactors open, the flow has stopped (IEC 61851-23)."""
+EMERGENCY_S: Final = 1.0
+"""An error or emergency shutdown brings the current below 5 A within this time (IEC 61851-23:2014 6.4.3; domain
+knowledge, not checked against the text). Hardware that sees the pilot go has 30 ms, which no message can meet."""
+DISCHARGE_S: Final = 1.0
+"""And the voltage at the contacts below 60 V within this time after the relays opened (same source and reservation)."""
+
+
+def matched(volts: float, wanted: float) -> bool:
+    """Whether a voltage is near enough to another to close contactors between them."""
+    return abs(volts - wanted) < MATCH_VOLTS
+
+
+def incompatible(ev: BatteryLimits, supply: SupplyLimits) -> str | None:
+    """Why a vehicle cannot be charged here; None: it can."""
+    if ev.max_volts <= 0 or ev.max_amps <= 0 or ev.max_watts <= 0:
+        return "the vehicle's limits are not above zero"
+    if ev.max_volts < supply.min_volts:
+        return f"the vehicle accepts {ev.max_volts:g} V at most, the outlet gives {supply.min_volts:g} V at least"
+    if ev.max_amps < supply.min_amps:
+        return f"the vehicle accepts {ev.max_amps:g} A at most, the outlet gives {supply.min_amps:g} A at least"
+    return None
+
+
+class Granted(NamedTuple):
+    """A set-point within both sides' limits, and what held the wish back at the station."""
+
+    volts: float
+    amps: float
+    current_limited: bool
+    voltage_limited: bool
+    power_limited: bool
+
+
+def grant(wanted: SetPoint, ev: BatteryLimits, supply: SupplyLimits, present_volts: float) -> Granted:
+    """What of a wish is fulfilled. A vehicle may ask for more than either side allows (many do); it does not get it.
+
+    The power limit acts on the current at the voltage present now.
+    """
+    volts = min(wanted.volts, ev.max_volts, supply.max_volts)
+    amps = max(0.0, min(wanted.amps, ev.max_amps, supply.max_amps))
+    by_power = min(ev.max_watts, supply.max_watts) / max(present_volts, supply.min_volts, 1.0)
+    return Granted(
+        volts=volts,
+        amps=min(amps, by_power),
+        current_limited=wanted.amps > supply.max_amps,
+        voltage_limited=wanted.volts > supply.max_volts,
+        power_limited=amps > by_power and supply.max_watts <= ev.max_watts,
+    )
+
+
+def plausible(wanted: SetPoint, last: SetPoint, supply: SupplyLimits) -> SetPoint:
+    """A wish made sane: a voltage that the outlet cannot give at all is ignored for the last one, a negative current
+    is none.
+
+    Cars send such values for a moment (Skoda Enyaq, BMW i3 REX).
+    """
+    volts = wanted.volts if wanted.volts >= supply.min_volts else last.volts
+    return SetPoint(volts, max(0.0, wanted.amps))
