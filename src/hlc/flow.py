@@ -32,6 +32,7 @@ from hlc.trace.events import (
     Blame,
     Fault,
     Frame,
+    Margin,
     Message,
     Note,
     SessionEnded,
@@ -117,8 +118,9 @@ class Timers:
         """Start, or start again."""
         self._at[key] = (now + seconds, name, seconds)
 
-    def cancel(self, key: Any) -> None:
-        self._at.pop(key, None)
+    def cancel(self, key: Any) -> tuple[float, str, float] | None:
+        """What is cancelled, as (when it would have passed, name, length); None: it was not running."""
+        return self._at.pop(key, None)
 
     def clear(self) -> None:
         self._at.clear()
@@ -307,6 +309,14 @@ class Machine:
         """Trace a deadline that passed."""
         self.trace(TimerExpired(at=self.now, side=self.side, timer=name, limit_s=length))
 
+    def met(self, key: Any, of: str) -> None:
+        """A deadline is met: cancel it, and trace how much of the time was used."""
+        timer = self.timers.cancel(key)
+        if timer is not None:
+            at, name, length = timer
+            used = self.now - (at - length)
+            self.trace(Margin(at=self.now, side=self.side, timer=name, of=of, used_s=used, limit_s=length))
+
     def fault(self, blame: Blame, text: str, clause: str | None = None) -> None:
         """Trace what went wrong; the session cannot end well any more."""
         self.faulty = self.faulty or text
@@ -442,16 +452,16 @@ class Machine:
         """Begin and end the phases that this message begins and ends."""
         assert self.rules is not None
         for phase in [phase for phase in self._open if phase.ends(message)]:
-            self.kept(phase)
+            self.kept(phase, message)
             self._open.remove(phase)
         for phase in self.rules.beginning.get(type(message), ()):
             if phase not in self._open:
                 self._open.append(phase)
                 self._begin(phase)
 
-    def kept(self, phase: Phase) -> None:
-        """This side has done its share of a phase: its deadline is met."""
-        self.timers.cancel(phase)
+    def kept(self, phase: Phase, message: Any) -> None:
+        """This side has done its share of a phase, by this message at the latest: its deadline is met."""
+        self.met(phase, type(message).__name__)
 
     def _begin(self, phase: Phase) -> None:
         """Start this side's timer of a phase."""

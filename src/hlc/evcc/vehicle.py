@@ -192,14 +192,14 @@ class Vehicle(Machine):
         assert self.conversation is not None
         if stream == MAIN:
             self._asked = None
-            self.timers.cancel(MESSAGE)
+            self.met(MESSAGE, type(response).__name__)
             self._phases(response)
             self._answer = (request, response)
             self.conversation.answered(request, response)
             self._look()
         else:
             del self._asked_aside[stream]
-            self.timers.cancel(stream)
+            self.met(stream, type(response).__name__)
             self.conversation.answered_aside(stream, request, response)
         self._ask_aside()
 
@@ -230,7 +230,7 @@ class Vehicle(Machine):
             self.fault(Blame.REMOTE, f"{type(response).__name__} is no answer")
             self.end("not an answer")
             return
-        self.timers.cancel(MESSAGE)
+        self.met(MESSAGE, type(response).__name__)
         self._asked = None
         protocol = sap.chosen(self.protocols, response)
         if protocol is None:

@@ -231,7 +231,7 @@ class Conversation(conversation.Conversation):
         present = self.outlet.volts()
         if decisions.matched(present, target):
             for phase in RULES.beginning[PreChargeReq]:
-                self.station.kept(phase)
+                self.station.kept(phase, request)
         self.station.measured()
         return PreChargeRes(ResponseCode=OK, DC_EVSEStatus=self._status(), EVSEPresentVoltage=volts(present))
 

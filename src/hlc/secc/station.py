@@ -250,11 +250,9 @@ class Station(Machine):
         decoded = self._decode(payload_type, payload)
         if decoded is None:
             return
-        stream = self.rules.stream(payload_type) if self.rules is not None else MAIN
-        if stream == MAIN:
-            self.timers.cancel(SEQUENCE)
         self._asked_at = self.now
         if self.rules is None:
+            self.met(SEQUENCE, type(decoded.document).__name__)
             self._look()
             if not self.closed:
                 self._negotiate(payload_type, decoded.document)
@@ -265,6 +263,9 @@ class Station(Machine):
             self.end("a message without a body")
             return
         self._trace_message(self.peer, payload_type, decoded, request)
+        stream = self.rules.stream(payload_type)
+        if stream == MAIN:
+            self.met(SEQUENCE, type(request).__name__)
         assert self.conversation is not None
         self._owed = payload_type, request
         self._look()

@@ -103,6 +103,19 @@ class Measurement(Event, frozen=True, kw_only=True):
     """State of charge, %; vehicles only."""
 
 
+class Margin(Event, frozen=True, kw_only=True):
+    """A deadline that was met: the time used of the time allowed."""
+
+    side: Side
+    """Whose timer it is."""
+    timer: str
+    """The standard's name: "V2G_EVCC_Msg_Timeout"."""
+    of: str
+    """The message or exchange that it is about: "CurrentDemandRes"."""
+    used_s: float
+    limit_s: float
+
+
 class Note(Event, frozen=True, kw_only=True):
     """Something tolerated or worth knowing that is no fault: surplus bytes, a limit clamped."""
 

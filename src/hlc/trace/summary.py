@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from hlc.ids import ChargePointState
 from hlc.trace.console import Paint
-from hlc.trace.events import Event, Fault, Matched, Measurement, Message, SessionEnded, Side, StateEntered
+from hlc.trace.events import Event, Fault, Margin, Matched, Measurement, Message, SessionEnded, Side, StateEntered
 
 MAX_SAMPLES: Final = 4096
 CURVE: Final = 48
@@ -54,6 +54,8 @@ class Summary:
         self.soc: tuple[float, float] | None = None
         self.matched: Matched | None = None
         """The powerline link, by the side that told it last."""
+        self.tightest: Margin | None = None
+        """Of the deadlines that were met, the one that came nearest."""
         self.faults: list[str] = []
         self.ends: dict[Side, SessionEnded] = {}
         self._last_by: Side | None = None
@@ -77,6 +79,9 @@ class Summary:
                 self._measured(event)
             case Matched():
                 self.matched = event
+            case Margin():
+                if self.tightest is None or share(event) > share(self.tightest):
+                    self.tightest = event
             case Fault():
                 self.faults.append(f"{event.side.value}: {event.text}")
             case SessionEnded():
@@ -134,6 +139,9 @@ class Summary:
         if peak is not None:
             row("Peak", f"{peak[0] / 1000:.1f} kW, {peak[1]:.1f} V, {peak[2]:.1f} A")
         row("Messages", self._counts())
+        if (margin := self.tightest) is not None:
+            used = f"{seconds(margin.used_s)} of {margin.limit_s:g} s"
+            row("Tightest", f"{used} until {margin.of} ({margin.timer}, {share(margin):.0%})")
         curve = self._curve()
         if curve and unicode:
             out += ["", f"  {'Power':<12}{paint('green', curve)}", f"  {'':<12}{self._axis()}"]
@@ -195,6 +203,11 @@ class Summary:
 
 
 METERS: Final = {Side.SECC: "by the station's meter", Side.EVCC: "by the vehicle's meter"}
+
+
+def share(margin: Margin) -> float:
+    """How much of the time allowed was used."""
+    return margin.used_s / margin.limit_s
 
 
 def clock(duration_s: float) -> str:
