@@ -493,7 +493,7 @@ class Ev(Machine):
             reason, what = Reason.WRONG_ROLE, f"{what}, and the own modem coordinates a network itself"
         elif self._strangers:
             reason, what = Reason.INTERFERENCE, f"{what}, but {self._strangers} frames of other runs were heard"
-        elif neighbours == 0:
+        elif neighbours is not None and not any(neighbours):
             reason, what = Reason.NO_CCO, f"{what}, and the modem hears no other modem"
         self.fail(failure(reason, what))
 

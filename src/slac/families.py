@@ -21,7 +21,7 @@ class Purpose(StrEnum):
     SET_KEY = "key"  # KeySet, never None
     LINK = "link"  # bool
     NETWORK = "network"  # Network
-    NEIGHBOURS = "neighbours"  # int: networks and stations that the modem hears
+    NEIGHBOURS = "neighbours"  # Neighbours
     PWM = "PWM statistics"  # Pwm
     PWM_CONF = "PWM configuration"  # the fields of the answer; so are the following two
     SET_PWM = "set PWM configuration"
@@ -41,10 +41,17 @@ class Network(NamedTuple):
     """Empty: it is a member of none."""
     cco: bytes = b""
     """The coordinator's modem."""
-    coordinator: bool = False
-    """Whether it is the coordinator itself."""
+    coordinator: bool | None = False
+    """Whether it is the coordinator itself. None: the answer does not tell; `modem` compares its address with `cco`."""
     stations: tuple[bytes, ...] = ()
     """The others, as far as it tells."""
+
+
+class Neighbours(NamedTuple):
+    """What the modem hears, besides its own network."""
+
+    networks: int
+    stations: int
 
 
 class Pwm(NamedTuple):
@@ -96,11 +103,9 @@ def _qualcomm_network(fields: Fields) -> Network:
 
 
 def _vertexcom_network(fields: Fields) -> Network:
-    if not any(fields["nid"]):
+    if not any(fields["nid"]) or not any(fields["cco_mac"]):  # the NID stands there before it has joined
         return Network(b"")
-    # Of the stations a coordinator tells, none is the coordinator.
-    stations = tuple(sta["mac"] for sta in fields["stas"])
-    return Network(fields["nid"], fields["cco_mac"], fields["cco_mac"] not in stations, stations)
+    return Network(fields["nid"], fields["cco_mac"], None, tuple(sta["mac"] for sta in fields["stas"]))
 
 
 def _standard_network(fields: Fields) -> Network:
@@ -117,8 +122,8 @@ def _pwm(fields: Fields) -> Pwm:
     return Pwm(fields["frequency"], fields["duty_cycle"] / 10, fields["voltage"] / 1000)
 
 
-def _neighbours(fields: Fields) -> int:
-    return len(fields["nets"]) + len(fields["stas"])
+def _neighbours(fields: Fields) -> Neighbours:
+    return Neighbours(len(fields["nets"]), len(fields["stas"]))
 
 
 def _members(fields: Fields) -> bool:
@@ -189,6 +194,9 @@ FAMILIES: Final = (
         proof=False,
     ),
 )
+
+IDENTIFIED: Final = frozenset(f"{family.asks[Purpose.IDENTIFY].name}.CNF" for family in FAMILIES)
+"""Answers to what is asked for identification. All is asked together, in two framings even: one modem answers twice."""
 
 UNASKED: Final[Mapping[str, tuple[Purpose, Callable[[Fields], Any]]]] = {
     "NSCM_HOST_MESSAGE_STATUS.IND": (

@@ -23,12 +23,14 @@ from slac.effects import Kind, Remark, Send
 from slac.families import (
     ACTIONS,
     FAMILIES,
+    IDENTIFIED,
     LOCAL,
     LUMISSIL_HEADER,
     UNASKED,
     Family,
     Fields,
     Identity,
+    Network,
     Purpose,
     as_it_is,
 )
@@ -184,7 +186,7 @@ class Modem:
                 self._out.append(Answer(purpose, value))
         elif self._pending and mme.name in self._pending.answers:
             self._answered(self._pending, mme)
-        elif mme.name != "CC_DISCOVER_LIST.CNF":  # asked together with the others, and so answered besides them
+        elif mme.name not in IDENTIFIED:
             self._remark(Kind.UNEXPECTED, f"{mme.name} of the modem, unasked or late")
         return self._flush()
 
@@ -241,7 +243,10 @@ class Modem:
             else:
                 request.fallback = identity
         elif request.purpose is not Purpose.SET_KEY:
-            self._done(read(mme.fields))
+            value = read(mme.fields)
+            if isinstance(value, Network) and value.coordinator is None:
+                value = value._replace(coordinator=value.cco == mme.source)
+            self._done(value)
         elif request.reading_back:
             self._key_read(request, mme.fields)
         elif mme.fields["result"] not in self.accepted:

@@ -90,6 +90,8 @@ def test_both_framings_of_lumissil_are_tried() -> None:
     assert {mme.mmv for mme in talk.sent if mme.name == "NSCM_GET_VERSION.REQ"} == {0, 1}
     talk.hear("NSCM_GET_VERSION.CNF", mmv=0)
     assert talk.modem.identity is not None
+    talk.hear("NSCM_GET_VERSION.CNF", mmv=1)
+    assert not talk.remarks
 
 
 def test_a_maker_says_more_than_the_standard() -> None:
@@ -145,6 +147,8 @@ def test_link(family: str, name: str, fields: dict[str, Any], value: bool) -> No
             {"nid": NID, "cco_mac": REMOTE, "stas": [{"mac": REMOTE}]},
             Network(NID, REMOTE, False, (REMOTE,)),
         ),
+        ("Vertexcom", "VS_GET_NW_INFO", 1, {"nid": NID, "cco_mac": MAC}, Network(NID, MAC, True)),
+        ("Vertexcom", "VS_GET_NW_INFO", 1, {"nid": NID}, Network(b"")),  # it has a key and has not joined
         ("Lumissil", "CM_NW_INFO", 1, {"nwinfo": [{"nid": NID, "station_role": 2}]}, Network(NID, bytes(6), True)),
         ("ST", "CM_NW_INFO", 1, {}, Network(b"")),
     ],

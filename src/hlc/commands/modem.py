@@ -15,7 +15,7 @@ from hlc.runtime.errors import SetupError, WrongUsage
 from hlc.runtime.matching import opened
 from hlc.runtime.modem import ModemShell
 from slac import keys
-from slac.families import Identity, Network, Purpose
+from slac.families import Identity, Neighbours, Network, Purpose
 from slac.link import Link
 
 EXAMPLES: Final = """\
@@ -97,6 +97,7 @@ Found = tuple[dict[str, Any], int]
 
 async def _info(shell: ModemShell, identity: Identity, options: Any) -> Found:
     network: Network | None = await shell.ask(Purpose.NETWORK)
+    neighbours: Neighbours | None = await shell.ask(Purpose.NEIGHBOURS)
     found: dict[str, Any] = {
         "family": identity.family.name,
         "mac": identity.mac.hex(":"),
@@ -106,7 +107,7 @@ async def _info(shell: ModemShell, identity: Identity, options: Any) -> Found:
         "role": None,
         "coordinator": None,
         "stations": [],
-        "neighbours": await shell.ask(Purpose.NEIGHBOURS),
+        "neighbours": None if neighbours is None else sum(neighbours),
     }
     if network is not None and network.nid:
         found["network"] = network.nid.hex().upper()
