@@ -11,7 +11,12 @@ within the times of IEC 61851-23. The session orders the same, but it is the sec
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+COMMUNICATION: Final = 5.0
+"""Duty cycle of the control pilot, %, that asks for digital communication."""
+NO_PWM: Final = 100.0
+"""A pilot that does not oscillate."""
 
 
 class Mode(Enum):
@@ -58,6 +63,19 @@ class ControlPilot(Enum):
     def connected(self) -> bool:
         """Whether there is a vehicle, and a pilot that works."""
         return self in (ControlPilot.B, ControlPilot.C, ControlPilot.D)
+
+
+class PilotSignal(NamedTuple):
+    """The control pilot as it is measured at a vehicle."""
+
+    state: ControlPilot
+    duty: float
+    """%; `NO_PWM` where it does not oscillate."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a station that may give energy. No: unplugged, no oscillator, state E or F."""
+        return self.state.connected and 0.0 < self.duty < NO_PWM
 
 
 class Authorization(Enum):
@@ -183,8 +201,9 @@ class Outlet(Protocol):
     def off(self, *, emergency: bool) -> None:
         """No current, then open the relays: in order, or in an emergency as fast as the hardware can."""
 
-    def oscillator(self, *, on: bool) -> None:
-        """The 5 % duty cycle on the control pilot."""
+    def show_pilot(self, shown: ControlPilot | float) -> None:
+        """On the control pilot from now on: a duty cycle in %, `NO_PWM` for none, and the vehicle decides on the state;
+        or E or F, whatever the vehicle does."""
 
 
 class DcOutlet(Outlet, Protocol):
@@ -251,8 +270,8 @@ class EV(Protocol):
     def error(self) -> str:
         """What is wrong with the vehicle, by the name that DC_EVErrorCode gives it; "NO_ERROR"."""
 
-    def pilot_lost(self) -> bool:
-        """No usable pilot from the station: unplugged, no oscillator, state E or F."""
+    def control_pilot(self) -> PilotSignal | None:
+        """What is seen on it; None where no pilot is wired, as in a simulation that runs alone."""
 
     def connector_locked(self) -> bool: ...
 

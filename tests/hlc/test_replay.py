@@ -160,7 +160,7 @@ class RecordedOutlet:
     def off(self, *, emergency: bool) -> None:
         self.set_volts, self.relays = 0.0, False
 
-    def oscillator(self, *, on: bool) -> None: ...
+    def show_pilot(self, shown: ControlPilot | float) -> None: ...
 
 
 class Traced(NamedTuple):

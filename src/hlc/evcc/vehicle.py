@@ -118,7 +118,8 @@ class Vehicle(Machine):
 
     def _look(self) -> None:
         self._look_at = None
-        if self.live and self.ev.pilot_lost():
+        pilot = self.ev.control_pilot()
+        if self.live and pilot is not None and not pilot.usable:
             self.fault(Blame.REMOTE, "the control pilot is gone")
             self.end("the control pilot is gone")
             return

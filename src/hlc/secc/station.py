@@ -15,7 +15,7 @@ from exi.messages.sap import supportedAppProtocolReq
 from hlc import sap
 from hlc.flow import Decoded, Machine, Paused, Refusal, failed
 from hlc.ids import ChargePointState
-from hlc.ports import ControlPilot, Outlet, Trouble
+from hlc.ports import COMMUNICATION, NO_PWM, ControlPilot, Outlet, Trouble
 from hlc.rules import MAIN, Kind, Phase, Rules
 from hlc.rules.din70121 import RULES as DIN70121
 from hlc.secc import din70121
@@ -189,7 +189,7 @@ class Station(Machine):
 
     def _start(self) -> None:
         self._energy_at_start = self.outlet.energy_wh()
-        self.outlet.oscillator(on=True)
+        self.outlet.show_pilot(COMMUNICATION)
         self.enter(ChargePointState.INITIAL)
         # Which protocol it will be is not known yet; the times of setup are the same in all.
         for phase in DIN70121.beginning[None]:
@@ -216,7 +216,7 @@ class Station(Machine):
 
     def _timeout(self, key: Any, name: str, length: float) -> None:
         if key == OSCILLATOR:
-            self.outlet.oscillator(on=False)
+            self.outlet.show_pilot(NO_PWM)
             self._settle()
             return
         self.expired(name, length)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from hlc.ports import ControlPilot
+from hlc.ports import NO_PWM, ControlPilot, PilotSignal
 
 if TYPE_CHECKING:
     from hlc.sim.outlet import SimulatedOutlet
@@ -53,13 +53,20 @@ class SimulatedCable:
 
     def pilot(self) -> ControlPilot | None:
         """What the outlet sees; None: there is no wire."""
-        if self.vehicle is None:
-            return None
-        return self.vehicle.state if self.plugged else ControlPilot.A
+        signal = self._signal()
+        return None if signal is None else signal.state
 
-    def pilot_lost(self) -> bool:
-        """What the vehicle sees: nothing usable."""
-        return not self.plugged or (self.outlet is not None and not self.outlet.oscillating)
+    def pilot_signal(self) -> PilotSignal | None:
+        """What the vehicle sees; None: there is no wire."""
+        return self._signal() if self.plugged else PilotSignal(ControlPilot.A, NO_PWM)
+
+    def _signal(self) -> PilotSignal | None:
+        """On the outlet's side of the plug."""
+        if self.outlet is None or self.vehicle is None:
+            return None
+        if isinstance(self.outlet.shown, ControlPilot):
+            return PilotSignal(self.outlet.shown, 0.0)
+        return PilotSignal(self.vehicle.state if self.plugged else ControlPilot.A, self.outlet.shown)
 
     # Power
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hlc.ports import Authorization, ControlPilot, Isolation, Mode, SupplyLimits, Trouble
+from hlc.ports import COMMUNICATION, NO_PWM, Authorization, ControlPilot, Isolation, Mode, SupplyLimits, Trouble
 from hlc.sim.cable import PRECHARGE_AMPS, SimulatedCable
 
 ISOLATION_FAULT_OHM: Final = 100_000.0
@@ -53,7 +53,8 @@ class SimulatedOutlet:
         """The relays open as soon as the current is gone."""
         self.cut = False
         """Switched off as fast as the hardware can, until the next order."""
-        self.oscillating = False
+        self.shown: ControlPilot | float = NO_PWM
+        """On the control pilot."""
         self.cable = SimulatedCable()
         self.cable.outlet = self
         self._delivered = 0.0
@@ -144,7 +145,7 @@ class SimulatedOutlet:
         self.cut = self.cut or emergency
         self.cable.switch_off()
 
-    def oscillator(self, *, on: bool) -> None:
-        self.oscillating = on
-        if on:  # a new session: the user is asked again
+    def show_pilot(self, shown: ControlPilot | float) -> None:
+        self.shown = shown
+        if shown == COMMUNICATION:  # a new session: the user is asked again
             self._authorization_at = self._ready_at = self._tested_at = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hlc.ports import BatteryLimits, ControlPilot, Mode, SetPoint
+from hlc.ports import BatteryLimits, ControlPilot, Mode, PilotSignal, SetPoint
 from hlc.sim.battery import Battery
 from hlc.sim.cable import SimulatedCable
 
@@ -115,8 +115,8 @@ class SimulatedVehicle:
     def error(self) -> str:
         return self.trouble
 
-    def pilot_lost(self) -> bool:
-        return self.cable.pilot_lost()
+    def control_pilot(self) -> PilotSignal | None:
+        return self.cable.pilot_signal()
 
     def connector_locked(self) -> bool:
         return self.locked

@@ -12,6 +12,7 @@ from exi.messages.sap import AppProtocol, ResponseCode, supportedAppProtocolReq,
 from hlc import sap
 from hlc.flow import Send
 from hlc.ids import ChargePointState
+from hlc.ports import COMMUNICATION, NO_PWM
 from hlc.rules import MAIN
 from hlc.rules.din70121 import RULES, wrap
 from hlc.secc import Station
@@ -122,10 +123,10 @@ def test_the_oscillator_is_kept_for_one_and_a_half_seconds(talk: Talk) -> None:
     talk.ask(din.SessionStopReq())
     assert talk.closes
     talk.wait(1.3)
-    assert talk.outlet.oscillating
+    assert talk.outlet.shown == COMMUNICATION
     assert not talk.station.finished
     talk.wait(0.2)
-    assert not talk.outlet.oscillating
+    assert talk.outlet.shown == NO_PWM
     assert talk.station.finished
     assert talk.station.next_deadline() is None
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hlc.ports import ControlPilot, Isolation
+from hlc.ports import COMMUNICATION, NO_PWM, ControlPilot, Isolation, PilotSignal
 from hlc.sim import Battery, SimulatedCable, SimulatedOutlet, SimulatedVehicle, link
 
 
@@ -138,14 +138,28 @@ def test_the_lock_opens_below_60_volts() -> None:
 
 def test_the_pilot_is_seen_from_both_ends() -> None:
     outlet, vehicle, cable = plugged()
-    outlet.oscillator(on=True)
+    assert vehicle.control_pilot() == (ControlPilot.B, NO_PWM)
+    outlet.show_pilot(COMMUNICATION)
     assert outlet.control_pilot() is ControlPilot.B
     vehicle.show_ready(ready=True)
     assert outlet.control_pilot() is ControlPilot.C
-    assert not vehicle.pilot_lost()
+    assert vehicle.control_pilot() == (ControlPilot.C, COMMUNICATION)
+    outlet.show_pilot(ControlPilot.F)
+    assert outlet.control_pilot() is ControlPilot.F
+    assert vehicle.control_pilot() == (ControlPilot.F, 0.0)
+    outlet.show_pilot(COMMUNICATION)
     cable.plugged = False
     assert outlet.control_pilot() is ControlPilot.A
-    assert vehicle.pilot_lost()
+    assert vehicle.control_pilot() == (ControlPilot.A, NO_PWM)
+
+
+@pytest.mark.parametrize(
+    ("state", "duty", "usable"),
+    [("B", 5.0, True), ("C", 5.0, True), ("D", 53.0, True), ("B", NO_PWM, False), ("B", 0.0, False)]
+    + [(state, 5.0, False) for state in "AEF"],
+)
+def test_which_pilot_a_vehicle_can_charge_by(state: str, duty: float, usable: bool) -> None:
+    assert PilotSignal(ControlPilot(state), duty).usable is usable
 
 
 def test_an_isolation_test_takes_its_time() -> None:
@@ -161,6 +175,7 @@ def test_an_outlet_alone_has_no_pilot_and_charges_an_assumed_battery() -> None:
     outlet = SimulatedOutlet()
     outlet.tick(0.0)
     assert outlet.control_pilot() is None
+    assert SimulatedVehicle().control_pilot() is None
     outlet.output(400.0, 2.0)
     outlet.tick(1.0)
     assert outlet.volts() == 400.0
