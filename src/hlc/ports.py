@@ -321,3 +321,171 @@ class AcEV(EV, Protocol):
 
     def draw(self, watts: float) -> None:
         """Take at most so much in all phases, where the mains are there; negative: give as much back."""
+
+
+class Offset(NamedTuple):
+    """How far a vehicle is off the place where it is charged, mm: along it (positive: too far ahead) and across it."""
+
+    x: float
+    y: float
+
+
+class WptMethods(NamedTuple):
+    """How a device can be positioned, paired and checked for alignment, by the standard's names, the best first."""
+
+    positioning: tuple[str, ...]
+    pairing: tuple[str, ...]
+    alignment: tuple[str, ...]
+
+
+class WptSupplyLimits(NamedTuple):
+    """What a primary device can transmit, and over what gap."""
+
+    max_watts: float
+    min_watts: float
+    max_coil_amps: float
+    min_coil_amps: float
+    max_clearance_mm: float
+    min_clearance_mm: float
+    hertz: float
+    """Operating frequency."""
+
+
+class WptReceiverLimits(NamedTuple):
+    """What a secondary device can receive, and over what gap."""
+
+    max_watts: float
+    max_clearance_mm: float
+    min_clearance_mm: float
+    hertz: float
+    """Frequency at which it resonates."""
+
+
+class WptOutlet(Outlet, Protocol):
+    """A primary device in the ground. Its relays are closed while its coil is driven; volts and amps are those that its
+    circuit consumes. There is no pilot."""
+
+    def limits(self) -> WptSupplyLimits:
+        """What it can transmit."""
+
+    def methods(self) -> WptMethods: ...
+
+    def natural_offset_mm(self) -> float:
+        """From its geometric to its magnetic centre."""
+
+    def positioned(self) -> bool:
+        """Whether a vehicle's device is seen within the tolerance."""
+
+    def code(self) -> int:
+        """What it shows of itself while it is to be paired, 1 to 2**32 - 1."""
+
+    def observed_code(self) -> int | None:
+        """What it sees of the vehicle's device; None: nothing (yet)."""
+
+    def start_pairing(self) -> None:
+        """Show the code, and look for that of the vehicle."""
+
+    def excite(self, coil_amps: float) -> None:
+        """Drive the coil with a small current, the trial of an alignment check."""
+
+    def transmit(self, watts: float) -> None:
+        """Drive the coil so that at most so much leaves it."""
+
+    def coil_amps(self) -> float: ...
+
+    def transmitted_watts(self) -> float:
+        """What leaves the coil."""
+
+    def diagnosis(self) -> str:
+        """What is wrong with the power circuit, or what lies in its field, by the name that WPT_SPCChargeDiagnostics
+        gives it; "SPCNoIssue"."""
+
+
+class WptEV(EV, Protocol):
+    """A secondary device under a vehicle. What locks a connector elsewhere holds the vehicle in its place here. The
+    contactors connect the device to the battery; volts and amps are those at its output. There is no pilot."""
+
+    def limits(self) -> WptReceiverLimits:
+        """What it can receive."""
+
+    def methods(self) -> WptMethods: ...
+
+    def natural_offset_mm(self) -> float:
+        """From its geometric to its magnetic centre."""
+
+    def start_positioning(self) -> None:
+        """Drive into place, or show the driver the way."""
+
+    def positioned(self) -> bool | None:
+        """Whether the vehicle stands in its place; None: it is still on its way."""
+
+    def code(self) -> int:
+        """What the device shows of itself while it is to be paired, 1 to 2**32 - 1."""
+
+    def observed_code(self) -> int | None:
+        """What it sees of the primary device; None: nothing (yet)."""
+
+    def start_pairing(self) -> None:
+        """Show the code, and look for that of the primary device."""
+
+    def received_watts(self) -> float:
+        """What the device takes out of the field, in a trial too."""
+
+    def target_watts(self) -> float:
+        """What the battery wants now."""
+
+    def receive(self) -> None:
+        """Connect the device to the battery."""
+
+    def diagnosis(self) -> str:
+        """What is wrong with the power circuit, by the name that WPT_EVPCChargeDiagnostics gives it;
+        "EVPCNoIssue"."""
+
+
+class Pantograph(Enum):
+    """Where the device is that brings the contacts to a vehicle, by the names of MechanicalChargingDeviceStatus."""
+
+    HOME = "Home"
+    MOVING = "Moving"
+    END_POSITION = "EndPosition"
+    """At the vehicle, pressed on with its full force."""
+
+
+class AcdpOutlet(DcOutlet, Protocol):
+    """A DC outlet whose contacts come to the vehicle, by a pantograph or the like. There is no pilot."""
+
+    def vehicle_offset(self) -> Offset | None:
+        """None: no vehicle is seen."""
+
+    def contact_window(self) -> Offset:
+        """How far the vehicle may be off, in either direction."""
+
+    def in_position(self) -> bool:
+        """Whether a vehicle stands where the contacts reach it."""
+
+    def associated(self) -> bool:
+        """Whether that vehicle is the one with which the session is."""
+
+    def pantograph(self) -> Pantograph: ...
+
+    def contact(self) -> bool:
+        """Whether all contacts touch."""
+
+    def connect(self) -> None:
+        """Move the contacts to the vehicle. The relays are open."""
+
+    def disconnect(self) -> None:
+        """Move them back. The relays are open."""
+
+
+class AcdpEV(DcEV, Protocol):
+    """A DC vehicle with contact rails. What locks a connector elsewhere immobilises the vehicle here: it is let go when
+    its rails are below 60 V and the pantograph has left. `show_ready` is its electrical state C. There is no pilot."""
+
+    def moving(self) -> bool: ...
+
+    def guided(self, offset: Offset) -> None:
+        """How far off the station sees the vehicle: for who drives it."""
+
+    def contact(self) -> bool:
+        """Whether the contacts of the station touch the rails."""
