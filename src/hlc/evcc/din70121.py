@@ -47,7 +47,8 @@ from hlc.decisions import value
 from hlc.evcc import conversation
 from hlc.ports import BatteryLimits, DcEV, SetPoint, SupplyLimits
 from hlc.rules import Kind
-from hlc.rules.din70121 import RULES, finished, status_of
+from hlc.rules.answers import finished
+from hlc.rules.din70121 import RULES, status_of
 from hlc.trace.events import Blame
 
 if TYPE_CHECKING:

@@ -21,10 +21,6 @@ from exi.messages.din70121 import (
     CurrentDemandReq,
     CurrentDemandRes,
     DC_EVSEStatus,
-    DC_EVSEStatusCode,
-    EVSENotification,
-    EVSEProcessing,
-    IsolationLevel,
     MessageHeader,
     PowerDeliveryReq,
     PowerDeliveryRes,
@@ -44,7 +40,8 @@ from exi.messages.din70121 import (
 )
 from hlc.ids import ChargePointState as Secc
 from hlc.ids import VehicleState as Evcc
-from hlc.rules import Kind, Phase, Rule, Rules
+from hlc.rules import SETUP, Kind, Phase, Rule, Rules, answers
+from hlc.rules.answers import energy_offered, finished, isolation_proven
 from hlc.v2gtp import PayloadType
 
 row = partial(Rule, payload_type=PayloadType.EXI)
@@ -62,37 +59,10 @@ def then(*kinds: Kind) -> frozenset[Kind]:
     return frozenset(kinds) | STOP
 
 
-def finished(response: Any) -> bool:
-    """Whether the station has its final answer."""
-    return response.EVSEProcessing is EVSEProcessing.Finished
-
-
 def status_of(message: Any) -> DC_EVSEStatus | None:
-    """The outlet's status in a response, wherever it sits; None in messages that carry none."""
-    found = getattr(message, "DC_EVSEStatus", None) or getattr(message, "EVSEStatus", None)
-    if found is None:
-        found = getattr(getattr(message, "EVSEChargeParameter", None), "DC_EVSEStatus", None)
+    """The outlet's status in a response, if it is one of DC."""
+    found = answers.status_of(message)
     return found if isinstance(found, DC_EVSEStatus) else None
-
-
-def energy_offered(response: Any) -> bool:
-    """False: the station ends here because it has no energy (IEC 61851-23:2023 CC.5.3.2)."""
-    status = status_of(response)
-    return status is None or status.EVSENotification is not EVSENotification.StopCharging
-
-
-def isolation_proven(response: Any) -> bool:
-    """Whether a finished CableCheckRes allows precharge. [V2G-DC-499]
-
-    The text wants Valid or Warning together with EVSE_Ready. Stations of the field leave the optional level out and say
-    EVSE_NotReady, and cars go on (Hyundai Ioniq, Polestar 2): only what says no is a no.
-    """
-    status = response.DC_EVSEStatus
-    return (
-        finished(response)
-        and status.EVSEIsolationStatus in (IsolationLevel.Valid, IsolationLevel.Warning, None)
-        and status.EVSEStatusCode in (DC_EVSEStatusCode.EVSE_Ready, DC_EVSEStatusCode.EVSE_NotReady)
-    )
 
 
 def wrap(session_id: bytes, body: Any) -> V2G_Message:
@@ -108,7 +78,10 @@ def unwrap(document: Any) -> tuple[bytes, BodyElement | None]:
 # fmt: off
 RULES: Final = Rules(
     name="din70121", wrap=wrap, unwrap=unwrap,
-    clauses={"sequence": "V2G-DC-390", "session": "V2G-DC-391", "failed": "V2G-DC-665"},
+    clauses={
+        "sequence": "V2G-DC-390", "session": "V2G-DC-391", "failed": "V2G-DC-665", "parameter": "V2G-DC-398",
+        "pilot": "V2G-DC-547", "not applied": "V2G-DC-401", "tariff": "V2G-DC-400", "profile": "V2G-DC-399",
+    },
     rows=(
         row(SessionSetupReq, SessionSetupRes, secc=Secc.SESSION_SETUP, evcc=Evcc.SESSION_SETUP, clause="V2G-DC-439",
             then=lambda req, res: then(ServiceDiscoveryReq)),
@@ -145,9 +118,7 @@ RULES: Final = Rules(
             then=lambda req, res: NONE),
     ),
     phases=(
-        Phase(None, lambda m: isinstance(m, SessionSetupRes),
-              evcc="V2G_EVCC_CommunicationSetup_Timeout", timeout_s=20.0,
-              secc="V2G_SECC_CommunicationSetup_Performance_Time", performance_s=18.0),
+        SETUP,
         Phase(SessionSetupRes, lambda m: isinstance(m, PowerDeliveryRes | SessionStopReq),
               evcc="V2G_EVCC_ReadyToCharge_Timeout", timeout_s=150.0,
               secc="V2G_SECC_ReadyToCharge_Performance_Time", performance_s=148.0),

@@ -17,7 +17,8 @@ from exi.messages.sap import ResponseCode as SapCode
 from exi.messages.sap import supportedAppProtocolRes
 from hlc import sap
 from hlc.ports import Trouble
-from hlc.rules.din70121 import RULES, finished, wrap
+from hlc.rules.answers import finished
+from hlc.rules.din70121 import RULES, wrap
 from hlc.sim.pair import Delivery, Pair
 from hlc.trace.events import Side
 

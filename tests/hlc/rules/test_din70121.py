@@ -8,7 +8,8 @@ import pytest
 
 from exi.messages import din70121 as din
 from hlc.ids import ChargePointState, VehicleState, message_id
-from hlc.rules.din70121 import RULES, isolation_proven, status_of, unwrap, wrap
+from hlc.rules.answers import isolation_proven
+from hlc.rules.din70121 import RULES, status_of, unwrap, wrap
 from hlc.secc.din70121 import Conversation as StationConversation
 from hlc.sim.faults import REQUESTS
 
