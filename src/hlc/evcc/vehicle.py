@@ -19,8 +19,7 @@ from hlc.evcc.conversation import Conversation
 from hlc.flow import Decoded, Machine, Paused, failed
 from hlc.ids import VehicleState
 from hlc.ports import EV
-from hlc.rules import MAIN, Kind, Phase, Rule
-from hlc.rules.din70121 import RULES as DIN70121
+from hlc.rules import MAIN, SETUP, Kind, Phase, Rule
 from hlc.trace.events import Blame, Measurement, Side, Trace, ignore
 from hlc.v2gtp import PayloadType
 
@@ -135,9 +134,8 @@ class Vehicle(Machine):
     def _start(self) -> None:
         self._energy_at_start = self.ev.energy_wh()
         self.enter(VehicleState.INITIAL)
-        for phase in DIN70121.beginning[None]:
-            self._open.append(phase)
-            self._begin(phase)
+        self._open.append(SETUP)
+        self._begin(SETUP)
         self.protocols = tuple(sap.over(self.protocols, self.transport.tls))
         request = sap.offer(self.protocols)
         self._emit(PayloadType.EXI, request, request)

@@ -57,6 +57,17 @@ class Phase:
     clause: str | None = None
 
 
+SETUP: Final = Phase(
+    None,
+    lambda message: type(message).__name__ == "SessionSetupRes",
+    evcc="V2G_EVCC_CommunicationSetup_Timeout",
+    timeout_s=20.0,
+    secc="V2G_SECC_CommunicationSetup_Performance_Time",
+    performance_s=18.0,
+)
+"""From the connection to the session. The same in all protocols: which one it will be is not known yet."""
+
+
 @dataclass(frozen=True)
 class Rules:
     """A protocol. `unwrap(document)` gives session ID and body, `wrap(session_id, body)` the document."""

@@ -16,7 +16,7 @@ from hlc import sap
 from hlc.flow import Decoded, Machine, Paused, Refusal, failed
 from hlc.ids import ChargePointState
 from hlc.ports import COMMUNICATION, NO_PWM, ControlPilot, Outlet, Trouble
-from hlc.rules import MAIN, Kind, Phase, Rules
+from hlc.rules import MAIN, SETUP, Kind, Phase, Rules
 from hlc.rules.din70121 import RULES as DIN70121
 from hlc.secc import din70121
 from hlc.secc.conversation import Conversation, Handler
@@ -191,10 +191,8 @@ class Station(Machine):
         self._energy_at_start = self.outlet.energy_wh()
         self.outlet.show_pilot(COMMUNICATION)
         self.enter(ChargePointState.INITIAL)
-        # Which protocol it will be is not known yet; the times of setup are the same in all.
-        for phase in DIN70121.beginning[None]:
-            self._open.append(phase)
-            self._begin(phase)
+        self._open.append(SETUP)
+        self._begin(SETUP)
         self._await_request(DIN70121)
 
     def _await_request(self, rules: Rules, seconds: float | None = None) -> None:
