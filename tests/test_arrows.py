@@ -39,6 +39,7 @@ ARROWS = {
     "hlc.trace.matching": "slac hlc.trace.events",
     "hlc.sim": f"{SESSION} slac hlc.trace.matching hlc.sdp hlc.secc hlc.evcc",
     "hlc.trace.describe": "hlc.ids hlc.trace.events",
+    "hlc.security": "hlc.trace.describe",
     "hlc.trace.console": "hlc.ids hlc.trace.events hlc.trace.describe",
     "hlc.trace.summary": "hlc.ids hlc.trace.events hlc.trace.describe hlc.trace.console",
     "hlc.trace.plain": "hlc.ids hlc.v2gtp hlc.trace.describe",
@@ -47,11 +48,11 @@ ARROWS = {
     "hlc.trace.homeplug": "hlc.ids hlc.trace.events hlc.trace.describe",
     "hlc.trace.jsonl": "hlc.trace.events hlc.trace.plain hlc.trace.homeplug",
     "hlc.trace.chart": "",
-    "hlc.runtime": f"{SESSION} slac hlc.trace.matching hlc.sdp hlc.secc hlc.evcc",
+    "hlc.runtime": f"{SESSION} slac hlc.security hlc.trace.matching hlc.sdp hlc.secc hlc.evcc",
     "hlc.capture": "exi slac slac.keys hlc.ids hlc.v2gtp hlc.sdp hlc.sap hlc.rules hlc.decisions hlc.trace.events "
     "hlc.trace.describe hlc.trace.console hlc.trace.plain hlc.trace.record hlc.trace.homeplug hlc.trace.chart "
     "hlc.trace.matching",
-    "hlc.commands": f"{SESSION} slac slac.keys hlc.sdp hlc.secc hlc.evcc hlc.sim hlc.runtime hlc.capture "
+    "hlc.commands": f"{SESSION} slac slac.keys hlc.security hlc.sdp hlc.secc hlc.evcc hlc.sim hlc.runtime hlc.capture "
     "hlc.trace.describe hlc.trace.console hlc.trace.summary hlc.trace.jsonl hlc.trace.output hlc.trace.record",
     "hlc.cli": "hlc.commands hlc.runtime hlc.capture",
 }

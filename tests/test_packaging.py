@@ -31,8 +31,13 @@ def imported_libraries(folder: str) -> set[str]:
     return found - sys.stdlib_module_names - {"exi", "hlc", "slac", "tests"} - shared
 
 
+IMPORTED_AS = {"pyOpenSSL": "OpenSSL"}
+"""Libraries that are imported by another name than they are installed by."""
+
+
 def names(requirements: list[str]) -> set[str]:
-    return {re.split("[<>=!~ ;]", line)[0].replace("-", "_") for line in requirements}
+    found = {re.split("[<>=!~ ;]", line)[0].replace("-", "_") for line in requirements}
+    return {IMPORTED_AS.get(name, name) for name in found}
 
 
 def test_dependencies_are_what_is_imported() -> None:
