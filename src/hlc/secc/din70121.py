@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
+from exi.messages import din70121
 from exi.messages.din70121 import (
     AC_EVSEStatus,
-    CableCheckReq,
-    CableCheckRes,
     CertificateChain,
     CertificateInstallationReq,
     CertificateInstallationRes,
@@ -22,32 +20,21 @@ from exi.messages.din70121 import (
     ChargingStatusRes,
     ContractAuthenticationReq,
     ContractAuthenticationRes,
-    CurrentDemandReq,
-    CurrentDemandRes,
-    DC_EVChargeParameter,
-    DC_EVErrorCode,
-    DC_EVSEChargeParameter,
-    DC_EVSEStatus,
-    DC_EVSEStatusCode,
-    DC_EVStatus,
     EVRequestedEnergyTransfer,
     EVSENotification,
     EVSEProcessing,
     EVSESupportedEnergyTransfer,
-    IsolationLevel,
     MeteringReceiptReq,
     MeteringReceiptRes,
     PaymentDetailsReq,
     PaymentDetailsRes,
     PaymentOption,
     PaymentOptions,
-    PhysicalValue,
     PMaxSchedule,
     PMaxScheduleEntry,
     PowerDeliveryReq,
     PowerDeliveryRes,
     PreChargeReq,
-    PreChargeRes,
     RelativeTimeInterval,
     ResponseCode,
     SAScheduleList,
@@ -65,17 +52,15 @@ from exi.messages.din70121 import (
     SessionSetupRes,
     SessionStopReq,
     SessionStopRes,
-    UnitSymbol,
     WeldingDetectionReq,
-    WeldingDetectionRes,
 )
 from hlc import decisions
-from hlc.decisions import CableCheck, CableCheckState, value
 from hlc.flow import Refusal
-from hlc.ports import Authorization, BatteryLimits, DcOutlet, SetPoint, Trouble
+from hlc.ports import Authorization
 from hlc.rules import Kind, Phase
 from hlc.rules.din70121 import CP_OSCILLATOR_RETAIN_S, CP_STATE_DETECTION_S, RULES
 from hlc.secc import conversation
+from hlc.secc.dc import Dc
 from hlc.trace.events import Blame
 
 if TYPE_CHECKING:
@@ -96,27 +81,6 @@ DC_TYPES: Final = frozenset(
         EVRequestedEnergyTransfer.DC_unique,
     }
 )
-STATUS_BY_TROUBLE: Final = {
-    Trouble.EMERGENCY: DC_EVSEStatusCode.EVSE_EmergencyShutdown,
-    Trouble.MALFUNCTION: DC_EVSEStatusCode.EVSE_Malfunction,
-    Trouble.UTILITY: DC_EVSEStatusCode.EVSE_UtilityInterruptEvent,
-}
-ISOLATION: Final = {
-    CableCheckState.VALID: IsolationLevel.Valid,
-    CableCheckState.WARNING: IsolationLevel.Warning,
-    CableCheckState.FAULT: IsolationLevel.Fault,
-}
-
-
-def physical(number: float, unit: UnitSymbol) -> PhysicalValue:
-    """A quantity."""
-    multiplier, mantissa = decisions.scaled(number)
-    return PhysicalValue(Multiplier=multiplier, Unit=unit, Value=mantissa)
-
-
-volts = partial(physical, unit=UnitSymbol.V)
-amps = partial(physical, unit=UnitSymbol.A)
-watts = partial(physical, unit=UnitSymbol.W)
 
 
 class Conversation(conversation.Conversation):
@@ -133,24 +97,16 @@ class Conversation(conversation.Conversation):
             ServicePaymentSelectionReq: self.service_payment_selection,
             ContractAuthenticationReq: self.contract_authentication,
             ChargeParameterDiscoveryReq: self.charge_parameter_discovery,
-            CableCheckReq: self.cable_check,
-            PreChargeReq: self.pre_charge,
             PowerDeliveryReq: self.power_delivery,
-            CurrentDemandReq: self.current_demand,
-            WeldingDetectionReq: self.welding_detection,
             SessionStopReq: self.session_stop,
+            **self.dc.handlers(),
         }
 
     def __init__(self, station: Station) -> None:
         super().__init__(station)
-        self.outlet: DcOutlet = cast(DcOutlet, station.outlet)
-        self.vehicle = BatteryLimits(0.0, 0.0, 0.0, 0.0)
-        """What the vehicle accepts, as it said last."""
-        self.check: CableCheck | None = None
-        self.wanted = SetPoint(0.0, 0.0)
-        """The last plausible wish."""
-        self.delivering = False
         self.energy_refused = False
+        self.dc = Dc(self, din70121, notification=self.notification, pilot_s=CP_STATE_DETECTION_S)
+        self.outlet = self.dc.outlet
 
     # Handlers
 
@@ -187,17 +143,7 @@ class Conversation(conversation.Conversation):
         if wanted not in DC_TYPES:  # [V2G-DC-397]
             text = f"{wanted} is asked for, this is a DC outlet"
             raise Refusal(ResponseCode.FAILED_WrongEnergyTransferType, text, "V2G-DC-397")
-        parameter = request.EVChargeParameter
-        if not isinstance(parameter, DC_EVChargeParameter):
-            text = f"{type(parameter).__name__} instead of the parameters of a DC vehicle"
-            raise Refusal(ResponseCode.FAILED_WrongChargeParameter, text, "V2G-DC-398")
-        self._vehicle_limits(
-            parameter.EVMaximumVoltageLimit, parameter.EVMaximumCurrentLimit, parameter.EVMaximumPowerLimit
-        )
-        if misfit := decisions.incompatible(self.vehicle, self.outlet.limits()):  # [V2G-DC-398]
-            raise Refusal(ResponseCode.FAILED_WrongChargeParameter, misfit, "V2G-DC-398")
-        if error := self._vehicle_error(parameter.DC_EVStatus):
-            raise Refusal(ResponseCode.FAILED, error)
+        self.dc.discover(request.EVChargeParameter)
         ready = self.outlet.ready()
         if ready and not self.outlet.energy_available():
             # Ends in order: the vehicle's next request is SessionStopReq (IEC 61851-23:2023 CC.5.3.2).
@@ -205,94 +151,21 @@ class Conversation(conversation.Conversation):
             self.station.note("no energy is available")
         return self._parameters(OK, finished=ready or self.station.stopping is not None)
 
-    def cable_check(self, request: CableCheckReq) -> CableCheckRes:
-        if error := self._vehicle_error(request.DC_EVStatus):
-            raise Refusal(ResponseCode.FAILED, error)
-        if self.check is None:
-            test_volts = decisions.cable_check_volts(self.vehicle.max_volts, self.outlet.limits().max_volts)
-            self.check = CableCheck(self.outlet, test_volts, self.station.now, pilot_s=CP_STATE_DETECTION_S)
-            self.station.go_live()
-        state = self.check.look(self.station.now)
-        if state is CableCheckState.ONGOING or state.proven:
-            processing = _processing(finished=state.proven)
-            return CableCheckRes(ResponseCode=OK, DC_EVSEStatus=self._status(), EVSEProcessing=processing)
-        if state is CableCheckState.NOT_READY:
-            raise Refusal(ResponseCode.FAILED, state.value, "V2G-DC-547")
-        raise Refusal(ResponseCode.FAILED, state.value, blame=Blame.SETUP)
-
-    def pre_charge(self, request: PreChargeReq) -> PreChargeRes:
-        if error := self._vehicle_error(request.DC_EVStatus):
-            raise Refusal(ResponseCode.FAILED, error)
-        self._want(request.EVTargetVoltage, request.EVTargetCurrent)
-        # The target is followed in every request: the first one may be wrong (BMW i3 REX). The current limit is ours:
-        # cars ask for 0 A here and mean the voltage (Tesla Model Y, Polestar 2).
-        target = min(self.wanted.volts, self.vehicle.max_volts, self.outlet.limits().max_volts)
-        self.outlet.output(target, decisions.PRECHARGE_AMPS)
-        present = self.outlet.volts()
-        if decisions.matched(present, target):
-            for phase in RULES.beginning[PreChargeReq]:
-                self.station.kept(phase, request)
-        self.station.measured()
-        return PreChargeRes(ResponseCode=OK, DC_EVSEStatus=self._status(), EVSEPresentVoltage=volts(present))
-
     def power_delivery(self, request: PowerDeliveryReq) -> PowerDeliveryRes:
         if not request.ReadyToChargeState:
-            self.delivering = False
-            self.station.make_safe(emergency=False)
-            return PowerDeliveryRes(ResponseCode=OK, EVSEStatus=self._status(ended=True))
+            self.dc.stop()
+            return PowerDeliveryRes(ResponseCode=OK, EVSEStatus=self.dc.status(ended=True))
         if self.delivering:
             raise Refusal(ResponseCode.FAILED, "power is already delivered")
         self._judge_profile(request.ChargingProfile)
-        if not self.station.live or not self.outlet.relays_closed() or not self.outlet.ready():  # [V2G-DC-401]
-            raise Refusal(ResponseCode.FAILED_PowerDeliveryNotApplied, "the outlet is not ready")
-        parameter = request.EVPowerDeliveryParameter
-        if error := self._vehicle_error(getattr(parameter, "DC_EVStatus", None)):
-            raise Refusal(ResponseCode.FAILED, error)
-        self.delivering = True
-        return PowerDeliveryRes(ResponseCode=OK, EVSEStatus=self._status())
-
-    def current_demand(self, request: CurrentDemandReq) -> CurrentDemandRes:
-        limits = self.outlet.limits()
-        self._vehicle_limits(request.EVMaximumVoltageLimit, request.EVMaximumCurrentLimit, request.EVMaximumPowerLimit)
-        self._want(request.EVTargetVoltage, request.EVTargetCurrent)
-        if error := self._vehicle_error(request.DC_EVStatus):
-            # The vehicle ends in order after its next request or two (Hyundai Ioniq); FAILED would cut it off.
-            self.wanted = SetPoint(self.wanted.volts, 0.0)
-            self.station.stop_for_vehicle(error)
-        granted = decisions.grant(self.wanted, self.vehicle, limits, self.outlet.volts())
-        self.outlet.output(granted.volts, granted.amps)
-        self.station.measured()
-        return CurrentDemandRes(
-            ResponseCode=OK,
-            DC_EVSEStatus=self._status(),
-            EVSEPresentVoltage=volts(self.outlet.volts()),
-            EVSEPresentCurrent=amps(self.outlet.amps()),
-            EVSECurrentLimitAchieved=granted.current_limited,
-            EVSEVoltageLimitAchieved=granted.voltage_limited,
-            EVSEPowerLimitAchieved=granted.power_limited,
-            # Vehicles want them in every answer.
-            EVSEMaximumVoltageLimit=volts(limits.max_volts),
-            EVSEMaximumCurrentLimit=amps(limits.max_amps),
-            EVSEMaximumPowerLimit=watts(limits.max_watts),
-        )
-
-    def welding_detection(self, request: WeldingDetectionReq) -> WeldingDetectionRes:
-        pilot = self.outlet.control_pilot()
-        if pilot is not None and pilot.ready:
-            self.station.note("WeldingDetectionReq while the pilot is still in state C [V2G-DC-556]")
-        if self.outlet.relays_closed():
-            self.station.note("the relays are still closed")
-        self.station.measured()
-        return WeldingDetectionRes(
-            ResponseCode=OK, DC_EVSEStatus=self._status(ended=True), EVSEPresentVoltage=volts(self.outlet.volts())
-        )
+        self.dc.start(request.EVPowerDeliveryParameter)
+        return PowerDeliveryRes(ResponseCode=OK, EVSEStatus=self.dc.status())
 
     def session_stop(self, request: SessionStopReq) -> SessionStopRes:
         # Legal in every state before the flow of energy; from the charge loop Volkswagens do it: no current first.
         if self.delivering:
             self.station.note("the vehicle stops out of the charge loop, without PowerDeliveryReq")
-        self.delivering = False
-        self.station.make_safe(emergency=False)
+        self.dc.stop()
         return SessionStopRes(ResponseCode=OK)
 
     # What the engine asks
@@ -309,41 +182,27 @@ class Conversation(conversation.Conversation):
         )
 
     def late_code(self, phase: Phase) -> str:
-        if phase.begins is PreChargeReq and self.outlet.volts() < self.wanted.volts:
+        if phase.begins is PreChargeReq and self.outlet.volts() < self.dc.wanted.volts:
             return ResponseCode.FAILED_EVSEPresentVoltageToLow
         return ResponseCode.FAILED
 
     def look(self) -> None:
-        if self.check is not None:
-            self.check.look(self.station.now)
+        self.dc.look()
+
+    def notification(self) -> tuple[str, int]:
+        """What the station wants of the vehicle."""
+        ending = self.station.stopping is not None or self.station.doomed is not None or self.energy_refused
+        return "StopCharging" if ending else "None", 0
 
     # Phrases
 
     def refuse(self, request: Any, code: str) -> Any | None:
         """The shortest answer with this code: mandatory elements only. [V2G-DC-665]"""
-        phrase = REFUSALS.get(type(request))
-        return None if phrase is None else phrase(self, ResponseCode(code))
-
-    def _status(self, *, ended: bool = False) -> DC_EVSEStatus:
-        """The outlet as it is. Vehicles look at the code, at the notification or at both: who stops says both."""
-        trouble = self.outlet.trouble()
-        code, notification = DC_EVSEStatusCode.EVSE_Ready, EVSENotification.None_
-        if trouble is not None:
-            code, notification = STATUS_BY_TROUBLE[trouble], EVSENotification.StopCharging
-        elif self.station.stopping is not None or self.station.doomed is not None or self.energy_refused:
-            code, notification = DC_EVSEStatusCode.EVSE_Shutdown, EVSENotification.StopCharging
-        elif ended:  # IEC 61851-23:2023 CC.7.5.19
-            code = DC_EVSEStatusCode.EVSE_Shutdown
-        elif self.check is not None and self.check.state is CableCheckState.ONGOING:
-            code = DC_EVSEStatusCode.EVSE_IsolationMonitoringActive
-        elif not self.outlet.ready():
-            code = DC_EVSEStatusCode.EVSE_NotReady
-        level = (
-            IsolationLevel.Invalid if self.check is None else ISOLATION.get(self.check.state, IsolationLevel.Invalid)
-        )
-        return DC_EVSEStatus(
-            EVSEIsolationStatus=level, EVSEStatusCode=code, NotificationMaxDelay=0, EVSENotification=notification
-        )
+        kind = type(request)
+        if phrase := self.dc.refusals().get(kind):
+            return phrase(code)
+        other = REFUSALS.get(kind)
+        return None if other is None else other(self, ResponseCode(code))
 
     def _services(self, code: ResponseCode) -> ServiceDiscoveryRes:
         return ServiceDiscoveryRes(
@@ -369,53 +228,8 @@ class Conversation(conversation.Conversation):
             # While Ongoing too: the schema wants the element, and its head is abstract. Stations of the field send the
             # empty head, and vehicles whose codec binds XML types end there (EcoG iso15118).
             SASchedules=schedules,
-            EVSEChargeParameter=DC_EVSEChargeParameter(
-                DC_EVSEStatus=self._status(),
-                EVSEMaximumCurrentLimit=amps(limits.max_amps),
-                EVSEMaximumPowerLimit=watts(limits.max_watts),
-                EVSEMaximumVoltageLimit=volts(limits.max_volts),
-                EVSEMinimumCurrentLimit=amps(limits.min_amps),
-                EVSEMinimumVoltageLimit=volts(limits.min_volts),
-                EVSECurrentRegulationTolerance=amps(limits.tolerance_amps),
-                EVSEPeakCurrentRipple=amps(limits.ripple_amps),
-            ),
+            EVSEChargeParameter=self.dc.parameter(),
         )
-
-    # What the vehicle says
-
-    def _vehicle_limits(
-        self, max_volts: PhysicalValue | None, max_amps: PhysicalValue | None, max_watts: PhysicalValue | None
-    ) -> None:
-        """Take over the limits that a message carries. A power limit that was never given is the product of the others.
-
-        In the charge loop a limit of zero is nonsense and ignored; in ChargeParameterDiscovery `incompatible` judges
-        it.
-        """
-        old = self.vehicle
-        new_volts = value(max_volts) if max_volts is not None else old.max_volts
-        new_amps = value(max_amps) if max_amps is not None else old.max_amps
-        new_watts = value(max_watts) if max_watts is not None else old.max_watts or new_volts * new_amps
-        if not self.delivering:
-            self.vehicle = BatteryLimits(new_volts, new_amps, new_watts, 0.0)
-        else:
-            self.vehicle = BatteryLimits(
-                new_volts if new_volts > 0 else old.max_volts,
-                max(new_amps, 0.0),
-                new_watts if new_watts > 0 else old.max_watts,
-                0.0,
-            )
-
-    def _want(self, target_volts: PhysicalValue, target_amps: PhysicalValue) -> None:
-        wish = SetPoint(value(target_volts), value(target_amps))
-        self.wanted = decisions.plausible(wish, self.wanted, self.outlet.limits())
-        if self.wanted != wish:
-            self.station.note(f"implausible wish of {wish.volts:g} V, {wish.amps:g} A ignored")
-
-    def _vehicle_error(self, status: DC_EVStatus | None) -> str | None:
-        """What the vehicle says is wrong with it."""
-        if status is None or status.EVErrorCode is DC_EVErrorCode.NO_ERROR:
-            return None
-        return f"the vehicle reports {status.EVErrorCode}"
 
     def _judge_profile(self, profile: ChargingProfile | None) -> None:
         """Refuse a profile of an unknown schedule; one above PMax is noted only, unless the station is strict."""
@@ -449,25 +263,7 @@ REFUSALS: Final[Mapping[Kind, Callable[[Conversation, ResponseCode], Any]]] = {
         ResponseCode=code, EVSEProcessing=EVSEProcessing.Finished
     ),
     ChargeParameterDiscoveryReq: lambda c, code: c._parameters(code, finished=True),
-    CableCheckReq: lambda c, code: CableCheckRes(
-        ResponseCode=code, DC_EVSEStatus=c._status(ended=True), EVSEProcessing=EVSEProcessing.Finished
-    ),
-    PreChargeReq: lambda c, code: PreChargeRes(
-        ResponseCode=code, DC_EVSEStatus=c._status(ended=True), EVSEPresentVoltage=volts(c.outlet.volts())
-    ),
-    PowerDeliveryReq: lambda c, code: PowerDeliveryRes(ResponseCode=code, EVSEStatus=c._status(ended=True)),
-    CurrentDemandReq: lambda c, code: CurrentDemandRes(
-        ResponseCode=code,
-        DC_EVSEStatus=c._status(ended=True),
-        EVSEPresentVoltage=volts(c.outlet.volts()),
-        EVSEPresentCurrent=amps(c.outlet.amps()),
-        EVSECurrentLimitAchieved=False,
-        EVSEVoltageLimitAchieved=False,
-        EVSEPowerLimitAchieved=False,
-    ),
-    WeldingDetectionReq: lambda c, code: WeldingDetectionRes(
-        ResponseCode=code, DC_EVSEStatus=c._status(ended=True), EVSEPresentVoltage=volts(c.outlet.volts())
-    ),
+    PowerDeliveryReq: lambda c, code: PowerDeliveryRes(ResponseCode=code, EVSEStatus=c.dc.status(ended=True)),
     SessionStopReq: lambda c, code: SessionStopRes(ResponseCode=code),
     # Messages of the schema that no session of DIN SPEC 70121 uses: they are always out of sequence.
     ServiceDetailReq: lambda c, code: ServiceDetailRes(ResponseCode=code, ServiceID=CHARGE_SERVICE),

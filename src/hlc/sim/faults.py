@@ -207,7 +207,7 @@ def damaged(hit: Hit) -> tuple[Arriving, Expected]:
 
 def isolation(hit: Hit) -> Expected:
     hit.pair.outlet.isolation_ohm = 50_000.0
-    check = getattr(hit.pair.station.conversation, "check", None)
+    check = getattr(getattr(hit.pair.station.conversation, "dc", None), "check", None)
     return WELL if check is not None and check.measured else BAD
 
 

@@ -1,0 +1,291 @@
+"""The station's part of DC charging, in the words that DIN SPEC 70121 and ISO 15118-2 share: cable check, precharge,
+charge loop, welding detection.
+
+Both schemas have the same messages; `messages` is the module of the one that is spoken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+from hlc import decisions
+from hlc.decisions import CableCheck, CableCheckState, value
+from hlc.flow import Refusal
+from hlc.ports import BatteryLimits, DcOutlet, SetPoint, Trouble
+from hlc.rules import Kind
+from hlc.secc.conversation import Conversation, Handler
+from hlc.trace.events import Blame
+
+STATUS_BY_TROUBLE: Final = {
+    Trouble.EMERGENCY: "EVSE_EmergencyShutdown",
+    Trouble.MALFUNCTION: "EVSE_Malfunction",
+    Trouble.UTILITY: "EVSE_UtilityInterruptEvent",
+}
+ISOLATION: Final = {
+    CableCheckState.VALID: "Valid",
+    CableCheckState.WARNING: "Warning",
+    CableCheckState.FAULT: "Fault",
+}
+
+
+class Dc:
+    """`notification()` is what the station wants of the vehicle, as EVSENotification and NotificationMaxDelay;
+    `loop()` gives what CurrentDemandRes has beyond that of DIN SPEC 70121."""
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        messages: Any,
+        *,
+        notification: Callable[[], tuple[str, int]],
+        loop: Callable[[], dict[str, Any]] = dict,
+        pilot_s: float,
+    ) -> None:
+        self.conversation = conversation
+        self.station = conversation.station
+        self.outlet = cast(DcOutlet, conversation.station.outlet)
+        self.messages = messages
+        self.notification = notification
+        self.loop = loop
+        self.pilot_s = pilot_s
+        self.clauses = conversation.rules.clauses
+        self.vehicle = BatteryLimits(0.0, 0.0, 0.0, 0.0)
+        """What the vehicle accepts, as it said last."""
+        self.check: CableCheck | None = None
+        self.wanted = SetPoint(0.0, 0.0)
+        """The last plausible wish."""
+
+    def handlers(self) -> Mapping[Kind, Handler]:
+        """The answers to the requests of DC."""
+        m = self.messages
+        return {
+            m.CableCheckReq: self.cable_check,
+            m.PreChargeReq: self.pre_charge,
+            m.CurrentDemandReq: self.current_demand,
+            m.WeldingDetectionReq: self.welding_detection,
+        }
+
+    # Handlers
+
+    def cable_check(self, request: Any) -> Any:
+        self.heed(request.DC_EVStatus)
+        if self.check is None:
+            test_volts = decisions.cable_check_volts(self.vehicle.max_volts, self.outlet.limits().max_volts)
+            self.check = CableCheck(self.outlet, test_volts, self.station.now, pilot_s=self.pilot_s)
+            self.station.go_live()
+        state = self.check.look(self.station.now)
+        if state is CableCheckState.ONGOING or state.proven:
+            return self._cable_check_res("OK", finished=state.proven)
+        if state is CableCheckState.NOT_READY:
+            raise Refusal("FAILED", state.value, self.clauses["pilot"])
+        raise Refusal("FAILED", state.value, blame=Blame.SETUP)
+
+    def pre_charge(self, request: Any) -> Any:
+        self.heed(request.DC_EVStatus)
+        self._want(request.EVTargetVoltage, request.EVTargetCurrent)
+        # The target is followed in every request: the first one may be wrong (BMW i3 REX). The current limit is ours:
+        # cars ask for 0 A here and mean the voltage (Tesla Model Y, Polestar 2).
+        target = min(self.wanted.volts, self.vehicle.max_volts, self.outlet.limits().max_volts)
+        self.outlet.output(target, decisions.PRECHARGE_AMPS)
+        if decisions.matched(self.outlet.volts(), target):
+            for phase in self.conversation.rules.beginning[self.messages.PreChargeReq]:
+                self.station.kept(phase, request)
+        self.station.measured()
+        return self._pre_charge_res("OK")
+
+    def current_demand(self, request: Any) -> Any:
+        limits = self.outlet.limits()
+        self.take_limits(request.EVMaximumVoltageLimit, request.EVMaximumCurrentLimit, request.EVMaximumPowerLimit)
+        self._want(request.EVTargetVoltage, request.EVTargetCurrent)
+        if error := self._error(request.DC_EVStatus):
+            # The vehicle ends in order after its next request or two (Hyundai Ioniq); FAILED would cut it off.
+            self.wanted = SetPoint(self.wanted.volts, 0.0)
+            self.station.stop_for_vehicle(error)
+        granted = decisions.grant(self.wanted, self.vehicle, limits, self.outlet.volts())
+        self.outlet.output(granted.volts, granted.amps)
+        self.station.measured()
+        return self._current_demand_res(
+            "OK",
+            EVSECurrentLimitAchieved=granted.current_limited,
+            EVSEVoltageLimitAchieved=granted.voltage_limited,
+            EVSEPowerLimitAchieved=granted.power_limited,
+            # Vehicles want them in every answer.
+            EVSEMaximumVoltageLimit=self.volts(limits.max_volts),
+            EVSEMaximumCurrentLimit=self.amps(limits.max_amps),
+            EVSEMaximumPowerLimit=self.watts(limits.max_watts),
+        )
+
+    def welding_detection(self, request: Any) -> Any:
+        pilot = self.outlet.control_pilot()
+        if pilot is not None and pilot.ready:
+            self.station.note("WeldingDetectionReq while the pilot is still in state C")  # [V2G-DC-556], [V2G2-920]
+        if self.outlet.relays_closed():
+            self.station.note("the relays are still closed")
+        self.station.measured()
+        return self._welding_detection_res("OK")
+
+    # Steps of the messages that have other contents as well
+
+    def discover(self, parameter: Any) -> None:
+        """Take in the parameters of ChargeParameterDiscoveryReq. Raises `Refusal`."""
+        if not isinstance(parameter, self.messages.DC_EVChargeParameter):
+            text = f"{type(parameter).__name__} instead of the parameters of a DC vehicle"
+            raise Refusal("FAILED_WrongChargeParameter", text, self.clauses["parameter"])
+        self.take_limits(
+            parameter.EVMaximumVoltageLimit, parameter.EVMaximumCurrentLimit, parameter.EVMaximumPowerLimit
+        )
+        if misfit := decisions.incompatible(self.vehicle, self.outlet.limits()):
+            raise Refusal("FAILED_WrongChargeParameter", misfit, self.clauses["parameter"])
+        self.heed(parameter.DC_EVStatus)
+        self.check = None
+
+    def start(self, parameter: Any) -> None:
+        """Power is delivered from now on. Raises `Refusal`."""
+        if not self.station.live or not self.outlet.relays_closed() or not self.outlet.ready():
+            raise Refusal("FAILED_PowerDeliveryNotApplied", "the outlet is not ready", self.clauses["not applied"])
+        self.heed(getattr(parameter, "DC_EVStatus", None))
+        self.conversation.delivering = True
+
+    def stop(self) -> None:
+        """No power from now on; what is to follow begins with a cable check."""
+        self.conversation.delivering = False
+        self.station.make_safe(emergency=False)
+
+    def look(self) -> None:
+        """Move on what is running between messages."""
+        if self.check is not None:
+            self.check.look(self.station.now)
+
+    # What the vehicle says
+
+    def heed(self, status: Any) -> None:
+        """Refuse to go on with a vehicle that reports an error."""
+        if error := self._error(status):
+            raise Refusal("FAILED", error)
+
+    def _error(self, status: Any) -> str | None:
+        if status is None or status.EVErrorCode == "NO_ERROR":
+            return None
+        return f"the vehicle reports {status.EVErrorCode}"
+
+    def take_limits(self, max_volts: Any, max_amps: Any, max_watts: Any) -> None:
+        """Take over the limits that a message carries. A power limit that was never given is the product of the others.
+
+        In the charge loop a limit of zero is nonsense and ignored; in ChargeParameterDiscovery `incompatible` judges
+        it.
+        """
+        old = self.vehicle
+        new_volts = value(max_volts) if max_volts is not None else old.max_volts
+        new_amps = value(max_amps) if max_amps is not None else old.max_amps
+        new_watts = value(max_watts) if max_watts is not None else old.max_watts or new_volts * new_amps
+        if not self.conversation.delivering:
+            self.vehicle = BatteryLimits(new_volts, new_amps, new_watts, 0.0)
+        else:
+            self.vehicle = BatteryLimits(
+                new_volts if new_volts > 0 else old.max_volts,
+                max(new_amps, 0.0),
+                new_watts if new_watts > 0 else old.max_watts,
+                0.0,
+            )
+
+    def _want(self, target_volts: Any, target_amps: Any) -> None:
+        wish = SetPoint(value(target_volts), value(target_amps))
+        self.wanted = decisions.plausible(wish, self.wanted, self.outlet.limits())
+        if self.wanted != wish:
+            self.station.note(f"implausible wish of {wish.volts:g} V, {wish.amps:g} A ignored")
+
+    # Phrases
+
+    def physical(self, number: float, unit: str) -> Any:
+        """A quantity."""
+        multiplier, mantissa = decisions.scaled(number)
+        unit = self.messages.UnitSymbol(unit)
+        return self.messages.PhysicalValue(Multiplier=multiplier, Unit=unit, Value=mantissa)
+
+    def volts(self, number: float) -> Any:
+        return self.physical(number, "V")
+
+    def amps(self, number: float) -> Any:
+        return self.physical(number, "A")
+
+    def watts(self, number: float) -> Any:
+        return self.physical(number, "W")
+
+    def status(self, *, ended: bool = False) -> Any:
+        """The outlet as it is. Vehicles look at the code, at the notification or at both: who stops says both."""
+        trouble = self.outlet.trouble()
+        notification, delay = self.notification()
+        code = "EVSE_Ready"
+        if trouble is not None:
+            code, notification = STATUS_BY_TROUBLE[trouble], "StopCharging"
+        elif ended or notification == "StopCharging":  # IEC 61851-23:2023 CC.7.5.19
+            code = "EVSE_Shutdown"
+        elif self.check is not None and self.check.state is CableCheckState.ONGOING:
+            code = "EVSE_IsolationMonitoringActive"
+        elif not self.outlet.ready():
+            code = "EVSE_NotReady"
+        m = self.messages
+        level = "Invalid" if self.check is None else ISOLATION.get(self.check.state, "Invalid")
+        return m.DC_EVSEStatus(
+            EVSEIsolationStatus=m.IsolationLevel(level),
+            EVSEStatusCode=m.DC_EVSEStatusCode(code),
+            NotificationMaxDelay=delay,
+            EVSENotification=m.EVSENotification(notification),
+        )
+
+    def parameter(self) -> Any:
+        """What the outlet can deliver, as ChargeParameterDiscoveryRes has it."""
+        limits = self.outlet.limits()
+        return self.messages.DC_EVSEChargeParameter(
+            DC_EVSEStatus=self.status(),
+            EVSEMaximumCurrentLimit=self.amps(limits.max_amps),
+            EVSEMaximumPowerLimit=self.watts(limits.max_watts),
+            EVSEMaximumVoltageLimit=self.volts(limits.max_volts),
+            EVSEMinimumCurrentLimit=self.amps(limits.min_amps),
+            EVSEMinimumVoltageLimit=self.volts(limits.min_volts),
+            EVSECurrentRegulationTolerance=self.amps(limits.tolerance_amps),
+            EVSEPeakCurrentRipple=self.amps(limits.ripple_amps),
+        )
+
+    def refusals(self) -> Mapping[Kind, Callable[[str], Any]]:
+        """The failed answers to the requests of DC."""
+        m = self.messages
+        return {
+            m.CableCheckReq: lambda code: self._cable_check_res(code, finished=True),
+            m.PreChargeReq: self._pre_charge_res,
+            m.CurrentDemandReq: lambda code: self._current_demand_res(
+                code, EVSECurrentLimitAchieved=False, EVSEVoltageLimitAchieved=False, EVSEPowerLimitAchieved=False
+            ),
+            m.WeldingDetectionReq: self._welding_detection_res,
+        }
+
+    def _answer(self, code: str, *, ended: bool) -> dict[str, Any]:
+        """What every answer of DC has."""
+        return {
+            "ResponseCode": self.messages.ResponseCode(code),
+            "DC_EVSEStatus": self.status(ended=ended or code.startswith("FAILED")),
+        }
+
+    def _cable_check_res(self, code: str, *, finished: bool) -> Any:
+        processing = self.messages.EVSEProcessing("Finished" if finished else "Ongoing")
+        return self.messages.CableCheckRes(**self._answer(code, ended=False), EVSEProcessing=processing)
+
+    def _pre_charge_res(self, code: str) -> Any:
+        return self.messages.PreChargeRes(
+            **self._answer(code, ended=False), EVSEPresentVoltage=self.volts(self.outlet.volts())
+        )
+
+    def _current_demand_res(self, code: str, **limits: Any) -> Any:
+        return self.messages.CurrentDemandRes(
+            **self._answer(code, ended=False),
+            EVSEPresentVoltage=self.volts(self.outlet.volts()),
+            EVSEPresentCurrent=self.amps(self.outlet.amps()),
+            **limits,
+            **self.loop(),
+        )
+
+    def _welding_detection_res(self, code: str) -> Any:
+        return self.messages.WeldingDetectionRes(
+            **self._answer(code, ended=True), EVSEPresentVoltage=self.volts(self.outlet.volts())
+        )
