@@ -74,6 +74,7 @@ def choose(candidates: Iterable[Candidate], limits: Limits, *, validation: bool)
     if not possible:
         return Choice(None, Reason.NO_EVSE, f"all are farther than {limits.indirect_db:g} dB: {named}", [])
     best = ranking[0]
+    unmeasured = ", ".join(str(each) for each in heard if not each.groups)
     similar = len(ranking) > 1 and ranking[1].average < best.average + limits.similar_db
     if best.average <= limits.direct_db and not similar:
         return Choice(best, None, DIRECT, possible)
@@ -81,4 +82,7 @@ def choose(candidates: Iterable[Candidate], limits: Limits, *, validation: bool)
         return Choice(None, None, "validation will tell", possible)
     if similar:
         return Choice(None, Reason.AMBIGUOUS, f"heard were {named}", possible)
+    if unmeasured:
+        why = f"{unmeasured} reported no attenuation and may be as near as {best}"
+        return Choice(None, Reason.NO_ATTENUATION, why, possible)
     return Choice(best, None, "the only one" if len(ranking) == 1 else "clearly nearer than the others", possible)

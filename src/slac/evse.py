@@ -18,6 +18,7 @@ from slac.mme import Mme
 from slac.modem import Answer, KeySet
 from slac.session import FAILURES, WITH_RESULTS, Key, Session, Step, average
 from slac.timing import Timing
+from slac.validation import Result
 
 HEARS: Final[Mapping[str, Callable[[Evse, Mme, Session], None]]] = {
     "CM_START_ATTEN_CHAR.IND": lambda evse, mme, session: evse.announced(mme, session),
@@ -44,9 +45,6 @@ SESSION_TIMERS: Final[Mapping[str, Callable[[Evse, Session], None]]] = {
     "TT_EVSE_match_session": lambda evse, session: evse.session_over(session),
     "TT_EVSE_vald_toggle": lambda evse, session: evse.toggled(session),
 }
-
-NOT_READY, READY, SUCCESS, FAILURE = range(4)
-"""Results in CM_VALIDATE."""
 
 COMMUNICATION: Final = Pilot(None, 5.0)
 IDLE: Final = Pilot(None, 100.0)
@@ -419,14 +417,14 @@ class Evse(Machine):
         if session is None:
             self.unexpected(mme)
         elif not self.settings.validation or mme.fields["signal_type"]:
-            self._confirm(session, 0, FAILURE)
+            self._confirm(session, 0, Result.FAILURE)
         elif any(each.step is Step.TOGGLES and each is not session for each in self.sessions.values()):
-            self._confirm(session, 0, NOT_READY)
+            self._confirm(session, 0, Result.NOT_READY)
         elif session.step is Step.TOGGLES:
             self.remark(Kind.REPEATED, f"{session} asks again while its toggles are counted")
         elif not timer:
             session.validated = None
-            self._confirm(session, 0, READY)
+            self._confirm(session, 0, Result.READY)
             self._wait(session, Step.REQUEST, "TT_EVSE_match_session", self.timing.TT_EVSE_match_session)
         elif session.validated and session.validated[0] == timer:
             self.remark(Kind.REPEATED, f"{session} asks again how many toggles there were")
@@ -437,14 +435,14 @@ class Evse(Machine):
             seconds = min((timer + 1) / 10, self.timing.TT_EVSE_vald_toggle)
             self._wait(session, Step.TOGGLES, "TT_EVSE_vald_toggle", seconds)
 
-    def _confirm(self, session: Session, toggles: int, result: int) -> bytes:
+    def _confirm(self, session: Session, toggles: int, result: Result) -> bytes:
         return self.send("CM_VALIDATE.CNF", session.ev, toggle_num=toggles, result=result)
 
     def toggled(self, session: Session) -> None:
         """The time for toggles is over. Who has toggled rests in B by now: else it was another vehicle at our cable."""
         assert session.validated is not None
         count = min(session.toggles, 255)
-        result = FAILURE if self.cp is ControlPilot.C else SUCCESS
+        result = Result.FAILURE if self.cp is ControlPilot.C else Result.SUCCESS
         self.remark(Kind.DECISION, f"{session}: {count} toggles were seen, control pilot in {self.cp}")
         session.validated = (session.validated[0], self._confirm(session, count, result))
         self._wait(session, Step.VALIDATED, "TT_match_sequence", self.timing.TT_match_sequence)

@@ -15,8 +15,9 @@ import pytest
 
 import slac
 from slac.effects import ControlPilot, Effect, Failed, Kind, Linked, Pilot, Remark, Send, State, Toggle, Unlinked
-from slac.ev import Ev, EvSettings
+from slac.ev import Ev
 from slac.evse import Evse, EvseSettings
+from slac.run import EvSettings
 
 LOCAL = bytes.fromhex("00B052000001")
 BROADCAST = b"\xff" * 6

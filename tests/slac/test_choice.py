@@ -47,6 +47,7 @@ def test_the_nearest(decibels: tuple[float, ...], found: int, certain: bool) -> 
         ((None, None), Reason.NO_ATTENUATION),
         ((12, 14), Reason.AMBIGUOUS),
         ((33, 36, 60), Reason.AMBIGUOUS),
+        ((33, None), Reason.NO_ATTENUATION),
     ],
 )
 def test_none(decibels: tuple[float, ...], reason: Reason) -> None:

@@ -10,8 +10,8 @@ import pytest
 import slac
 from slac.choice import Limits
 from slac.effects import Failed, Kind, Linked, Pilot, Reason, State, Toggle, Unlinked
-from slac.ev import EvSettings
 from slac.evse import EvseSettings
+from slac.run import EvSettings
 from slac.timing import PERFORMANCE, Timing
 
 TIMING = Timing()
@@ -24,6 +24,11 @@ def linked(*hosts: Any) -> bool:
 def match(wire: Any, ev: Any, evse: Any) -> None:
     wire.plug(ev, evse)
     assert wire.run(20, until=lambda: linked(ev, evse)), (ev.log[-3:], evse.log[-3:])
+
+
+def runs(ev: Any) -> int:
+    """So many that it has begun."""
+    return len({mme.fields["run_id"] for _, mme in ev.sent("CM_SLAC_PARM.REQ")})
 
 
 def failed(host: Any) -> Failed:
@@ -284,6 +289,76 @@ def test_an_unclear_choice_takes_its_time(wire: Any) -> None:
     assert not other.sent("CM_SLAC_MATCH.CNF")
 
 
+def misses(outlet: Any, number: int) -> Any:
+    """The first so many requests of a run do not come to that outlet."""
+    left = iter([True] * number)
+    return lambda sender, receiver, mme: receiver is outlet and mme.name == "CM_SLAC_PARM.REQ" and next(left, False)
+
+
+@pytest.mark.parametrize("missed", [1, 2])
+def test_an_outlet_that_missed_the_request_is_asked_again(wire: Any, missed: int) -> None:
+    """In the same run and before the sounds; neighbours at 35 dB are not taken for it, and no time is lost."""
+    car, [own, other] = neighbours(wire, 30, 36)
+    wire.lose = misses(own, missed)
+    assert wire.run(20, until=lambda: linked(car, own))
+    assert runs(car) == 1
+    times = [at for at, _ in car.sent("CM_SLAC_PARM.REQ")]
+    [(confirmed, _), *_] = other.sent("CM_SLAC_PARM.CNF")
+    begun = car.sent("CM_START_ATTEN_CHAR.IND")[0][0]
+    assert begun - confirmed - wire.delay_s <= PERFORMANCE["TP_match_sequence"][1]
+    assert len(times) == 1 + missed
+    assert all(at < begun for at in times)
+
+
+def test_a_neighbour_is_not_taken_for_an_outlet_that_missed_the_run(wire: Any) -> None:
+    car, [own, other] = neighbours(wire, 30, 36)
+    wire.lose = misses(own, 3)
+    assert wire.run(20, until=lambda: linked(car, own))
+    assert not other.sent("CM_SLAC_MATCH.CNF")
+    assert runs(car) == 2
+    assert [each.data["reason"] for each in car.of(Kind.RETRY)] == [Reason.AMBIGUOUS]
+
+
+def test_the_nearest_of_all_runs_counts(wire: Any) -> None:
+    """The own outlet misses the second run: the neighbour that was found there is the farther one."""
+    car, [own, other] = neighbours(wire, 30, 36)
+    wire.evse()  # silent: there is doubt in every run
+    wire.hosts[-1].do(wire.hosts[-1].machine.start(wire.now))
+    wire.lose = lambda sender, receiver, mme: receiver is own and mme.name == "CM_SLAC_PARM.REQ" and runs(car) == 2
+    assert wire.run(20, until=lambda: linked(car, own))
+    assert runs(car) == 3
+    assert not other.sent("CM_SLAC_MATCH.CNF")
+
+
+def test_an_outlet_among_silent_ones_is_found_twice(wire: Any) -> None:
+    """Outlets without a vehicle do not answer: nobody can tell them from one that missed the request."""
+    car, own = wire.ev(), wire.evse()
+    wire.evse()
+    wire.db[car, own] = 30
+    wire.start()
+    match(wire, car, own)
+    assert runs(car) == 2
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_lone_outlet_is_matched_at_once(wire: Any, silent: bool) -> None:
+    """However far it is, and whatever the modem tells of its surroundings."""
+    car, [own] = neighbours(wire, 37)
+    if silent:
+        answer = car.modem.answer
+        car.modem.answer = lambda mme: None if mme.name == "CC_DISCOVER_LIST.REQ" else answer(mme)
+    assert wire.run(4, until=lambda: linked(car, own))
+    assert len(car.sent("CM_SLAC_PARM.REQ")) == 1
+
+
+def test_an_outlet_that_does_not_measure_may_be_the_own(wire: Any) -> None:
+    car, [own, other] = neighbours(wire, 12, 35)
+    own.modem.groups = 0
+    assert wire.run(20, until=lambda: bool(car.of(Failed)))
+    assert failed(car).reason is Reason.NO_ATTENUATION
+    assert not other.sent("CM_SLAC_MATCH.CNF")
+
+
 def test_similar_outlets_are_ambiguous(wire: Any) -> None:
     car, _ = neighbours(wire, 14, 16)
     assert wire.run(20, until=lambda: bool(car.of(Failed)))
@@ -339,10 +414,71 @@ def test_outlets_that_cannot_validate(wire: Any) -> None:
     assert not car.of(Toggle)
 
 
-@pytest.mark.parametrize("silent", [False, True])
-def test_the_only_outlet_need_not_validate(wire: Any, silent: bool) -> None:
-    wire.lose = lambda sender, receiver, mme: silent and mme.name == "CM_VALIDATE.REQ"
+def test_the_only_outlet_need_not_validate(wire: Any) -> None:
     car, [own] = neighbours(wire, 30, ev=VALIDATES)
+    assert wire.run(20, until=lambda: linked(car, own))
+    assert runs(car) == 1
+
+
+def test_the_only_outlet_is_believed_when_it_is_silent_twice(wire: Any) -> None:
+    """There are outlets that do not know CM_VALIDATE; but the own one may have missed the first run."""
+    wire.lose = lambda sender, receiver, mme: mme.name == "CM_VALIDATE.REQ"
+    car, [own] = neighbours(wire, 30, ev=VALIDATES)
+    assert wire.run(20, until=lambda: linked(car, own))
+    assert runs(car) == 2
+    assert [each.data["reason"] for each in car.of(Kind.RETRY)] == [Reason.PEER_SILENT]
+
+
+def test_a_silent_neighbour_is_not_taken_for_the_own_outlet(wire: Any) -> None:
+    wire.lose = lambda sender, receiver, mme: (
+        (receiver is own and wire.now < 2 and mme.name == "CM_SLAC_PARM.REQ")
+        or (receiver is other and mme.name == "CM_VALIDATE.REQ")
+    )
+    car, [own, other] = neighbours(wire, 30, 35, ev=VALIDATES, evse=EvseSettings(validation=True))
+    assert wire.run(20, until=lambda: linked(car, own))
+    assert not other.sent("CM_SLAC_MATCH.CNF")
+
+
+@pytest.mark.parametrize("seen", [1, 2])
+def test_who_saw_other_toggles_is_asked_no_more(wire: Any, seen: int) -> None:
+    """A neighbour's vehicle may well toggle as often as we do, the next time."""
+    car, [own, other] = neighbours(wire, 16, 15, ev=VALIDATES, evse=EvseSettings(validation=True))
+    car.machine.random = lambda n: bytes([0] * n)  # one toggle
+
+    def answer(mme: slac.Mme) -> bool:
+        if mme.name == "CM_VALIDATE.REQ" and mme.fields["timer"]:  # as if another vehicle toggled there
+            count = seen if not told else 1
+            told.append(count)
+            fields = {"toggle_num": count, "result": 2}
+            frame = slac.make("CM_VALIDATE.CNF", destination=car.machine.mac, source=other.machine.mac, **fields)
+            wire.at(0.7, lambda: car.hear(frame))
+        return True
+
+    told: list[int] = []
+    wire.lose = lambda sender, receiver, mme: (
+        (receiver is other and mme.name == "CM_VALIDATE.REQ" and bool(mme.fields["timer"]) and answer(mme))
+        or (receiver is own and mme.name == "CM_VALIDATE.REQ" and wire.now < 5)
+    )
+    assert wire.run(20, until=lambda: bool(car.of(Linked)) or bool(car.of(Failed)))
+    if seen == 1:
+        assert car.ends[0].peer == other.machine.mac
+    else:
+        assert linked(car, own) or wire.run(5, until=lambda: linked(car, own))
+        assert len(told) == 1
+
+
+def test_when_all_have_seen_other_toggles(wire: Any) -> None:
+    car, [own] = neighbours(wire, 30, ev=VALIDATES, evse=EvseSettings(validation=True))
+    wire.toggle = lambda ev, toggle: None
+    assert wire.run(40, until=lambda: bool(car.of(Failed)))
+    assert failed(car).reason is Reason.NOT_VALIDATED
+    assert "saw 0 of" in failed(car).text
+    assert len(car.of(Toggle)) == 1
+    assert runs(car) == TIMING.C_conn_max_match
+    wire.toggle = type(wire).toggle.__get__(wire)
+    wire.unplug(car)
+    wire.run(1)
+    wire.plug(car, own)  # a new phase: all are asked again
     assert wire.run(20, until=lambda: linked(car, own))
 
 
@@ -453,6 +589,19 @@ def test_the_outlets_modem_is_configured_for_a_vehicle(wire: Any) -> None:
     wire.occupy(evse)
     assert wire.run(200, until=lambda: bool(evse.of(Failed)))
     assert failed(evse).reason is Reason.WRONG_ROLE
+
+
+def test_what_an_outlet_did_tells_more_than_that_later_runs_heard_none(pair: Any) -> None:
+    wire, ev, evse = pair
+    ev.modem.obeys = False
+    wire.plug(ev, evse)
+    wire.run(8)
+    assert ev.machine.state is State.JOINING
+    evse.modem.cut = True
+    assert wire.run(40, until=lambda: bool(ev.of(Failed)))
+    assert failed(ev).reason is Reason.LINK_NOT_UP
+    assert "no link within 12 s" in failed(ev).text
+    assert "no EVSE answered" in failed(ev).text
 
 
 def test_somebody_elses_answers(wire: Any) -> None:

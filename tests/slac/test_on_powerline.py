@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from slac.effects import Effect, Failed, Linked, Pilot, Reason, Send, State, Unlinked
-from slac.ev import Ev, EvSettings
+from slac.ev import Ev
 from slac.evse import Evse
 from slac.powerline import FAMILIES, Powerline
+from slac.run import EvSettings
 
 EV_MAC, EVSE_MAC = bytes.fromhex("02ee00000001"), bytes.fromhex("025e00000001")
 

@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import slac
-from slac import ev as ev_module
 from slac.effects import ControlPilot, Effect, Failed, Kind, Linked, Pilot, Remark, Send, State, Toggle, Unlinked
-from slac.ev import EvSettings
 from slac.evse import EvseSettings
 from slac.mme import registry
+from slac.run import EvSettings, Step
 
 BROADCAST = b"\xff" * 6
 STRANGER = bytes.fromhex("02aabbccddee")
@@ -135,8 +134,8 @@ def test_all_states_are_there(snapshots: dict[str, Snapshot]) -> None:
         states = {name.split()[1].split("/")[0] for name in snapshots if name.startswith(f"{side} ")}
         assert states == {state.value for state in State}, side
     steps = {name.split("/")[1] for name in snapshots if name.startswith("ev ")}
-    missing = {step.value for step in ev_module.Step} - steps
-    assert missing <= {ev_module.Step.MODEM.value, ev_module.Step.DIAGNOSIS.value}  # these pass at once here
+    missing = {step.value for step in Step} - steps
+    assert missing <= {Step.MODEM.value, Step.DIAGNOSIS.value}  # these pass at once here
 
 
 def test_every_state_meets_every_message(snapshots: dict[str, Snapshot]) -> None:

@@ -19,8 +19,8 @@ from hlc.sim.site import End, Hang, Outlet, Site, Vehicle
 from hlc.sim.troubles import STRIKE, Scene, Trouble
 from slac.choice import Limits
 from slac.effects import Failed, Kind, Linked, Reason, Remark, State, Toggle
-from slac.ev import EvSettings, Step
 from slac.evse import EvseSettings
+from slac.run import EvSettings, Step
 
 OUTLETS: Final = 3
 LATEST_S: Final = 300.0

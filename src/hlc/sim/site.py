@@ -20,9 +20,10 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from slac.effects import Effect, Failed, Linked, Pilot, Send, State, Toggle, Unlinked
-from slac.ev import Ev, EvSettings
+from slac.ev import Ev
 from slac.evse import Evse, EvseSettings
 from slac.powerline import PilotWire, Powerline, SimulatedModem
+from slac.run import EvSettings
 
 CABLE_DB: Final = 12.0
 NEIGHBOURS_DB: Final = 25.0

@@ -9,8 +9,8 @@ import pytest
 from hlc.sim import site as module
 from hlc.sim.site import Hang, Outlet, Site, Vehicle
 from slac.effects import Linked, Reason, State, Toggle, Unlinked
-from slac.ev import EvSettings
 from slac.evse import EvseSettings
+from slac.run import EvSettings
 
 
 def pair(seed: int = 1, *, db: float = 12.0, validation: bool = False, **options: Any) -> tuple[Site, Vehicle, Outlet]:
