@@ -7,6 +7,7 @@ of the field are known to send, and anything else is an `SdpError`. (ISO 15118-2
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import IntEnum, IntFlag
 from ipaddress import AddressValueError, IPv6Address
 from typing import Any, ClassVar, Final, Self
@@ -239,14 +240,35 @@ def parse(payload_type: int, payload: bytes) -> SdpMessage:
     return kind.parse(payload)
 
 
-def answer(request: SdpRequest, *, address: IPv6Address, port: int) -> SdpResponse | None:
-    """What a station with a plain TCP server alone says to a request; None: it stays silent.
+def answer(
+    request: SdpMessage,
+    *,
+    address: IPv6Address,
+    port: int,
+    offers: Collection[Security] = (Security.NONE,),
+    wireless: bool = False,
+    evseid: str = "",
+) -> SdpResponse | SdpWirelessResponse | None:
+    """What a station says to a request; None: it stays silent.
 
-    A vehicle that asks for TLS is told that there is none: whether to go on is its decision.
+    Where it does not offer the security that is asked for, it says what it does offer: whether to go on is the vehicle's
+    decision. [V2G20-1238] To the wireless variant a station answers that is `wireless`.
     """
-    if request.transport is not Transport.TCP:
+    if not isinstance(request, SdpRequest | SdpWirelessRequest) or request.transport is not Transport.TCP:
         return None
-    return SdpResponse(address=address, port=port, security=Security.NONE)
+    security = request.security if request.security in offers else next(iter(offers))
+    if isinstance(request, SdpRequest):
+        return SdpResponse(address=address, port=port, security=security)
+    if not wireless:
+        return None
+    return SdpWirelessResponse(
+        address=address,
+        port=port,
+        security=security,
+        diag_status=DiagStatus.FINISHED_WITH_EVSEID if evseid else DiagStatus.FINISHED_WITHOUT_EVSEID,
+        coupling=request.coupling,
+        evseid=evseid,
+    )
 
 
 def _read(name: str, value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv6Address
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -113,3 +114,13 @@ def test_answer_announces_no_tls_and_ignores_udp() -> None:
         answer = sdp.answer(SdpRequest(security=asked), address=ADDRESS, port=50000)
         assert answer == SdpResponse(address=ADDRESS, port=50000, security=Security.NONE)
     assert sdp.answer(SdpRequest(transport=Transport.UDP), address=ADDRESS, port=50000) is None
+
+
+def test_a_wired_station_is_silent_to_the_wireless_variant() -> None:
+    request = sdp.SdpWirelessRequest(coupling=sdp.Coupling.ACD_S)
+    where: dict[str, Any] = {"address": ADDRESS, "port": 50000}
+    assert sdp.answer(request, **where) is None
+    response = sdp.answer(request, **where, offers=(Security.NONE,), wireless=True, evseid="DE*ABC*E1")
+    assert isinstance(response, sdp.SdpWirelessResponse)
+    assert (response.security, response.evseid) == (Security.NONE, "DE*ABC*E1")
+    assert response.diag_status is sdp.DiagStatus.FINISHED_WITH_EVSEID

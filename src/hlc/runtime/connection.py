@@ -1,4 +1,7 @@
-"""One machine on one TCP connection: bytes in, effects out, the deadline armed.
+"""One machine on one TCP connection, with TLS or without: bytes in, effects out, the deadline armed.
+
+The machine starts when the connection is ready for messages: at once, or after the handshake of TLS. A station that
+serves both tells by the first octet. A handshake that fails or takes too long ends the connection before it has begun.
 
 Whatever the peer or the network does ends here in a call to the machine: bytes, the end of the stream, a broken
 connection, a peer that does not read. An exception in our own code is reported, the machine made safe, and the
@@ -13,14 +16,19 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from hlc.flow import Close, Effect, Machine, Send
-from hlc.trace.events import Blame, Fault, Trace
+from hlc.flow import Close, Effect, Machine, Send, Transport
+from hlc.security.handshake import HANDSHAKE, Version
+from hlc.security.layer import PLAIN, Layer, Security, TlsError
+from hlc.trace.events import Blame, Fault, Note, Trace
 from hlc.v2gtp import Splitter, V2gtpError, frame
 
 log = logging.getLogger(__name__)
 
 LINGER_S: Final = 2.0
 """How long a station waits for the vehicle to close first, so that the last answer is not lost to a reset."""
+HANDSHAKE_S: Final = 10.0
+"""So long a connection may take until it is ready for messages. Vehicles allow 20 s for the set-up as a whole."""
+VERSIONS: Final = {Version.TLS12: "1.2", Version.TLS13: "1.3"}
 MAX_UNSENT: Final = 256 * 1024
 """Octets that a peer may leave unread before it counts as lost."""
 
@@ -32,21 +40,26 @@ class Connection(asyncio.Protocol):
     long the peer may take to close after we have ended the session; 0 closes at once.
     """
 
-    def __init__(self, machine: Machine, trace: Trace, *, linger_s: float = 0.0) -> None:
+    def __init__(self, machine: Machine, trace: Trace, *, security: Security = PLAIN, linger_s: float = 0.0) -> None:
         self.machine = machine
         self.peer = ""
         """The peer's address, without scope."""
         self.spoke = False
         """Whether the peer has sent anything."""
+        self.started = False
+        """Whether it came to a session: TLS stands, or was done without."""
+        self.tls: Layer | None = None
         self._loop = asyncio.get_running_loop()
         self.finished: asyncio.Future[None] = self._loop.create_future()
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self._trace = trace
+        self._security = security
         self._linger_s = linger_s
         self._splitter = Splitter()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._lingering: asyncio.TimerHandle | None = None
+        self._waiting: asyncio.TimerHandle | None = None
 
     # what asyncio tells
 
@@ -54,19 +67,36 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport  # asyncio has set TCP_NODELAY
         self.peer = peer_address(transport)
-        self._run(self.machine.start)
+        if self._security.tls is None:
+            self._start(Transport())
+            return
+        self._waiting = self._loop.call_later(HANDSHAKE_S, self._too_late)
+        if not self._security.plain:
+            self.tls = self._security.tls()
+            transport.write(self.tls.start())
 
     def data_received(self, data: bytes) -> None:
-        self.spoke = True
+        first, self.spoke = not self.spoke, True
+        if self.tls is None and not self.started and self._security.tls is not None:
+            if data[0] == HANDSHAKE:
+                self.tls = self._security.tls()
+            else:
+                self._start(Transport())
+        if self.tls is not None:
+            data = self._decrypted(self.tls, data)
         try:
             frames, fault = self._splitter.feed(data), None
         except V2gtpError as error:
             frames, fault = error.frames, str(error)
+            if first and self.tls is None and data[0] == HANDSHAKE:
+                fault = "it begins with TLS, which is not offered here: see --tls and --pki"
         for payload_type, payload in frames:  # a machine that has closed ignores the rest
             self._run(partial(self.machine.receive, payload_type, payload))
         if fault is not None and not self.machine.closed:
             self._fault(Blame.REMOTE, fault)
             self._lose(fault)
+        if self.tls is not None and self.tls.ended:
+            self._lose("the peer closed it")
 
     def eof_received(self) -> bool:
         """The peer closed. What it sent before has been served; nothing more will come."""
@@ -75,21 +105,66 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        if self._lingering is not None:
-            self._lingering.cancel()
+        for timer in (self._lingering, self._waiting):
+            if timer is not None:
+                timer.cancel()
         self._lose(str(exc) if exc else "it was closed")
 
     # what the operator asks
 
     def stop(self, reason: str) -> None:
         """End the session in the orderly way; `closed` is done when that has happened."""
-        self._run(lambda now: self.machine.stop(now, reason))
+        if self.started:
+            self._run(lambda now: self.machine.stop(now, reason))
+        else:
+            self.drop(reason)
 
     def drop(self, reason: str) -> None:
         """End the session at once: everything made safe, nothing said to the peer."""
         self._lose(reason)
         if self._transport is not None:
             self._transport.abort()
+
+    # TLS
+
+    def _start(self, transport: Transport) -> None:
+        """Messages may flow."""
+        self.started = True
+        if self._waiting is not None:
+            self._waiting.cancel()
+        self._run(lambda now: self.machine.start(now, transport))
+
+    def _decrypted(self, tls: Layer, data: bytes) -> bytes:
+        """The plain text in what was received; the machine is started when the handshake is over."""
+        try:
+            received = tls.receive(data)
+        except TlsError as error:
+            self._insecure(error)
+            return b""
+        self._write(received.to_send)
+        self._tell_notes()
+        if tls.established and not self.started and tls.version is not None and not self.machine.closed:
+            self._note(f"{tls.version} with {tls.cipher}, {tls.group}")
+            self._start(Transport(VERSIONS[tls.version], tls.peer_certificate))
+        return received.plaintext
+
+    def _insecure(self, error: TlsError) -> None:
+        """TLS failed: the connection is over."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._write(error.to_send)
+            self._transport.close()
+        self._tell_notes()
+        if not self.machine.closed:
+            self._fault(Blame.REMOTE, str(error))
+            self._lose("TLS failed")
+
+    def _tell_notes(self) -> None:
+        while self.tls is not None and self.tls.notes:
+            self._note(self.tls.notes.pop(0))
+
+    def _too_late(self) -> None:
+        self._fault(Blame.REMOTE, f"the handshake of TLS was not over after {HANDSHAKE_S:g} s")
+        self.drop("TLS failed")
 
     # how the machine is run
 
@@ -107,15 +182,26 @@ class Connection(asyncio.Protocol):
             return
         match effect:
             case Send(payload_type, payload):
-                self._transport.write(frame(payload_type, payload))
-                if self._transport.get_write_buffer_size() > MAX_UNSENT:
-                    # Its requests must not pile up answers here. The machine hears of it when the transport has gone.
-                    self._fault(Blame.REMOTE, "the peer does not read what it is sent")
-                    self._transport.abort()
+                data = frame(payload_type, payload)
+                try:
+                    self._write(data if self.tls is None else self.tls.send(data))
+                except TlsError as error:
+                    self._insecure(error)
             case Close():
                 self._close(self._transport)
 
+    def _write(self, data: bytes) -> None:
+        if not data or self._transport is None:
+            return
+        self._transport.write(data)
+        if self._transport.get_write_buffer_size() > MAX_UNSENT:
+            # Its requests must not pile up answers here. The machine hears of it when the transport has gone.
+            self._fault(Blame.REMOTE, "the peer does not read what it is sent")
+            self._transport.abort()
+
     def _close(self, transport: asyncio.Transport) -> None:
+        if self.tls is not None and self._lingering is None:
+            self._write(self.tls.close())
         if self._linger_s and self._lingering is None and transport.can_write_eof():
             transport.write_eof()
             self._lingering = self._loop.call_later(self._linger_s, transport.abort)
@@ -171,6 +257,9 @@ class Connection(asyncio.Protocol):
             self.machine.finished = True
         if self._transport is not None:
             self._transport.abort()
+
+    def _note(self, text: str) -> None:
+        self._trace(Note(at=self._loop.time(), side=self.machine.side, text=text))
 
     def _fault(self, blame: Blame, text: str) -> None:
         self._trace(Fault(at=self._loop.time(), side=self.machine.side, blame=blame, text=text))

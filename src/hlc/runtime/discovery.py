@@ -10,22 +10,38 @@ import asyncio
 import errno
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from ipaddress import IPv6Address
 from typing import Any, Final, NamedTuple
 
 import asyncio_dgram
+import msgspec
 
 from hlc import ids, sdp
 from hlc.runtime.errors import SetupError
 from hlc.runtime.interfaces import Interface
-from hlc.sdp import SdpError, SdpMessage, SdpRequest, SdpResponse, Security
+from hlc.runtime.policy import Policy
+from hlc.sdp import (
+    SdpError,
+    SdpMessage,
+    SdpRequest,
+    SdpResponse,
+    SdpWirelessRequest,
+    SdpWirelessResponse,
+    Security,
+)
 from hlc.trace.events import Frame, Message, Note, Side, Trace
 from hlc.v2gtp import V2gtpError, unframe
 
 NOTES_PER_S: Final = 1.0
 """Garbage is noted at most this often: it must not fill a log."""
+
+
+PAIRED: Final = (sdp.DiagStatus.FINISHED_WITH_EVSEID, sdp.DiagStatus.FINISHED_WITHOUT_EVSEID)
+PLAIN_EVERY: Final = 5
+"""A vehicle that can do without TLS asks so every fifth time, that is once in 1.25 s: a station may answer only to
+that."""
 
 
 class Found(NamedTuple):
@@ -34,19 +50,31 @@ class Found(NamedTuple):
     address: str
     port: int
     scope: int
+    tls: bool = False
+    """Whether it is to be spoken to by TLS."""
 
 
 class DiscoveryServer:
     """Answers every valid request, repeated ones too, until cancelled. Nothing that arrives ends it.
 
-    `linked` tells whether there is a powerline link by which a vehicle can come; until then nobody is answered.
-    Raises `SetupError` if port 15118 cannot be had.
+    `offers` is the transport security that the station has, the one that it likes best first; with `wireless` it
+    answers requests of that variant too. `linked` tells whether there is a powerline link by which a vehicle can come;
+    until then nobody is answered. Raises `SetupError` if port 15118 cannot be had.
     """
 
     def __init__(
-        self, interface: Interface, port: int, trace: Trace, *, linked: Callable[[], bool] = lambda: True
+        self,
+        interface: Interface,
+        port: int,
+        trace: Trace,
+        *,
+        offers: Sequence[Security] = (Security.NONE,),
+        wireless: bool = False,
+        linked: Callable[[], bool] = lambda: True,
     ) -> None:
         self._answering = interface.address, port
+        self._offers = offers
+        self._wireless = wireless
         self._linked = linked
         self._trace = trace
         self._socket = server_socket(interface)
@@ -74,13 +102,13 @@ class DiscoveryServer:
         except (V2gtpError, SdpError) as error:
             self._note(f"SDP: ignored a datagram from {peer[0]}: {error}")
             return
-        if not isinstance(request, SdpRequest):
-            return  # our own answer, another station's, or the wireless variant
+        if not isinstance(request, SdpRequest | SdpWirelessRequest):
+            return  # our own answer, or another station's
         if not self._linked():
             self._note(f"SDP: ignored a request from {peer[0]}: no vehicle is matched")
             return
         address, port = self._answering
-        response = sdp.answer(request, address=address, port=port)
+        response = sdp.answer(request, address=address, port=port, offers=self._offers, wireless=self._wireless)
         if response is not None:
             await self._stream.send(response.frame(), peer)
         report(self._trace, Side.EVCC, request)
@@ -94,25 +122,34 @@ class DiscoveryServer:
             self._trace(Note(at=now, side=Side.SECC, text=text))
 
 
-async def discover(interface: Interface, trace: Trace, security: Security = Security.NONE) -> Found | None:
+async def discover(
+    interface: Interface, trace: Trace, policy: Policy = Policy.NEVER, *, wireless: SdpWirelessRequest | None = None
+) -> Found | None:
     """Ask for a station until one answers; None after 50 requests without an answer.
 
-    Raises `SetupError` where one answers that does not speak with the security asked for.
+    Asked for is TLS unless the policy is never; with `wireless`, which says what the vehicle is, in that variant.
+    Raises `SetupError` where one answers that does not speak with the security that the policy wants.
     """
     destination = (str(sdp.ALL_NODES), sdp.PORT, 0, interface.index)
     if interface.loopback:
         destination = (str(interface.address), sdp.PORT, 0, 0)
     stream: Any = await asyncio_dgram.from_socket(client_socket(interface))
-    request = SdpRequest(security=security)
     trouble = ""
     try:
-        for _ in range(sdp.MAX_REQUESTS):
+        for attempt in range(1, sdp.MAX_REQUESTS + 1):
+            plainly = policy is Policy.NEVER or (policy is Policy.ALLOW and attempt % PLAIN_EVERY == 0)
+            security = Security.NONE if plainly else Security.TLS
+            request = (
+                SdpRequest(security=security)
+                if wireless is None
+                else msgspec.structs.replace(wireless, security=security)
+            )
             report(trace, Side.EVCC, request)
             with suppress(TimeoutError):
                 async with asyncio.timeout(sdp.REQUEST_INTERVAL_S):
                     try:
                         await stream.send(request.frame(), destination)
-                        return await _answer(stream, interface, trace, security)
+                        return await _answer(stream, interface, trace, policy)
                     except OSError as error:
                         if str(error) != trouble:
                             trouble = str(error)
@@ -123,22 +160,25 @@ async def discover(interface: Interface, trace: Trace, security: Security = Secu
     return None
 
 
-async def _answer(stream: Any, interface: Interface, trace: Trace, security: Security) -> Found:
+async def _answer(stream: Any, interface: Interface, trace: Trace, policy: Policy) -> Found:
     """The first valid answer that arrives; whatever else arrives is ignored. Raises `SetupError`."""
     while True:
         datagram, _ = await stream.recv()
         with suppress(V2gtpError, SdpError):
             response = sdp.parse(*unframe(datagram))
-            if isinstance(response, SdpResponse) and response.transport is sdp.Transport.TCP:
+            if isinstance(response, SdpResponse | SdpWirelessResponse) and response.transport is sdp.Transport.TCP:
                 report(trace, Side.SECC, response)
-                if response.security is not security:
+                if isinstance(response, SdpWirelessResponse) and response.diag_status not in PAIRED:
+                    continue  # it is still pairing, or has no station for this vehicle: asked again
+                tls = response.security is Security.TLS
+                if policy is (Policy.NEVER if tls else Policy.REQUIRE):
                     raise SetupError(
-                        f"the station at {response.address} offers {response.security.name} where {security.name} was "
-                        "asked for: it does not serve this vehicle"
+                        f"the station at {response.address} speaks {'only with' if tls else 'without'} TLS, and "
+                        f"--tls {policy} is for the opposite: it does not serve this vehicle"
                     )
                 # The answer carries no scope: the interface's own is the one by which the station is reached.
                 scope = interface.scope if response.address.is_link_local else 0
-                return Found(str(response.address), response.port, scope)
+                return Found(str(response.address), response.port, scope, tls)
 
 
 def server_socket(interface: Interface) -> socket.socket:

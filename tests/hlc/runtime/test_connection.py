@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hlc.flow import Close, Effect, Send
+from hlc.flow import PLAIN, Close, Effect, Send, Transport
 from hlc.runtime.connection import MAX_UNSENT, Connection
 from hlc.trace.events import Blame, Event, Fault, Side
 from hlc.v2gtp import frame
@@ -30,6 +30,7 @@ class FakeMachine:
         self.deadline: float | None = None
         self.expired_at: float | None = None
         self.breaks_at = ""
+        self.transport: Transport | None = None
 
     def _note(self, what: str) -> None:
         self.told.append(what)
@@ -43,7 +44,8 @@ class FakeMachine:
         self.deadline = None
         return [Close(reason)]
 
-    def start(self, now: float) -> list[Effect]:
+    def start(self, now: float, transport: Transport = PLAIN) -> list[Effect]:
+        self.transport = transport
         self._note("start")
         return []
 

@@ -8,13 +8,15 @@ from collections.abc import Callable, Coroutine
 from ipaddress import IPv6Address
 from typing import Any
 
+import msgspec
 import pytest
 
 from hlc import sdp, v2gtp
 from hlc.runtime.discovery import DiscoveryServer, Found, discover
 from hlc.runtime.errors import SetupError, WrongUsage
 from hlc.runtime.interfaces import ADDRESSES, Interface, find, link_local
-from hlc.trace.events import Event, Message, Note
+from hlc.runtime.policy import Policy
+from hlc.trace.events import Event, Message, Note, Side
 
 Play = Callable[[Coroutine[Any, Any, None]], None]
 REQUEST = sdp.SdpRequest().frame()
@@ -71,21 +73,92 @@ def test_vehicle_finds_station_on_loopback(loopback: str, play: Play) -> None:
     play(test())
 
 
-def test_a_station_that_wants_tls_is_named(loopback: str, play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    def tls(request: sdp.SdpRequest, *, address: IPv6Address, port: int) -> sdp.SdpResponse:
-        return sdp.SdpResponse(address=address, port=port, security=sdp.Security.TLS)
-
-    monkeypatch.setattr(sdp, "answer", tls)
-
+@pytest.mark.parametrize(
+    ("station", "vehicle", "found"),
+    [
+        (Policy.NEVER, Policy.NEVER, False),
+        (Policy.NEVER, Policy.ALLOW, False),
+        (Policy.NEVER, Policy.REQUIRE, "speaks without TLS, and --tls require is for the opposite"),
+        (Policy.ALLOW, Policy.NEVER, False),
+        (Policy.ALLOW, Policy.ALLOW, True),
+        (Policy.ALLOW, Policy.REQUIRE, True),
+        (Policy.REQUIRE, Policy.NEVER, "speaks only with TLS, and --tls never is for the opposite"),
+        (Policy.REQUIRE, Policy.ALLOW, True),
+        (Policy.REQUIRE, Policy.REQUIRE, True),
+    ],
+)
+def test_tls_is_agreed_or_refused_by_name(
+    loopback: str, play: Play, station: Policy, vehicle: Policy, found: bool | str
+) -> None:
     async def test() -> None:
         interface = await find(loopback)
-        serving = asyncio.create_task(DiscoveryServer(interface, 51234, lambda event: None).run())
-        with pytest.raises(SetupError, match="the station at ::1 offers TLS where NONE was asked for"):
-            await discover(interface, lambda event: None)
+        server = DiscoveryServer(interface, 51234, lambda event: None, offers=station.offers)
+        serving = asyncio.create_task(server.run())
+        if isinstance(found, str):
+            with pytest.raises(SetupError, match=f"the station at ::1 {found}"):
+                await discover(interface, lambda event: None, vehicle)
+        else:
+            assert await discover(interface, lambda event: None, vehicle) == Found("::1", 51234, 0, found)
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
 
     play(test())
+
+
+def test_a_station_that_hears_only_requests_without_tls_is_found(
+    loopback: str, play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deaf(request: sdp.SdpRequest, *, address: IPv6Address, port: int, **other: Any) -> sdp.SdpResponse | None:
+        tls = request.security is sdp.Security.TLS
+        return None if tls else sdp.SdpResponse(address=address, port=port)
+
+    monkeypatch.setattr(sdp, "answer", deaf)
+    monkeypatch.setattr(sdp, "REQUEST_INTERVAL_S", 0.05)
+    events: list[Event] = []
+
+    async def test() -> None:
+        interface = await find(loopback)
+        serving = asyncio.create_task(DiscoveryServer(interface, 51234, lambda event: None).run())
+        assert await discover(interface, events.append, Policy.ALLOW) == Found("::1", 51234, 0)
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    play(test())
+    asked = [event.message.security for event in events if isinstance(event, Message) and event.side is Side.EVCC]
+    assert asked == [sdp.Security.TLS] * 4 + [sdp.Security.NONE]
+
+
+def test_wireless_discovery_waits_until_paired(loopback: str, play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = sdp.answer
+    statuses = [sdp.DiagStatus.ONGOING, sdp.DiagStatus.ERROR_NO_SECC]
+
+    def pairing(request: sdp.SdpMessage, **said: Any) -> Any:
+        response = answer(request, **said)
+        return msgspec.structs.replace(response, diag_status=statuses.pop()) if statuses else response
+
+    monkeypatch.setattr(sdp, "answer", pairing)
+    monkeypatch.setattr(sdp, "REQUEST_INTERVAL_S", 0.05)
+    events: list[Event] = []
+    wanted = sdp.SdpWirelessRequest(positioning=sdp.Positioning.WPT_LF_EV, coupling=sdp.Coupling.WPT)
+
+    async def test() -> None:
+        interface = await find(loopback)
+        server = DiscoveryServer(interface, 51234, events.append, offers=Policy.ALLOW.offers, wireless=True)
+        serving = asyncio.create_task(server.run())
+        found = await discover(interface, lambda event: None, Policy.REQUIRE, wireless=wanted)
+        assert found == Found("::1", 51234, 0, tls=True)
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    play(test())
+    said = [event.message for event in events if isinstance(event, Message)]
+    assert said[0::2] == [msgspec.structs.replace(wanted, security=sdp.Security.TLS)] * 3
+    assert [message.diag_status for message in said[1::2]] == [
+        sdp.DiagStatus.ERROR_NO_SECC,
+        sdp.DiagStatus.ONGOING,
+        sdp.DiagStatus.FINISHED_WITHOUT_EVSEID,
+    ]
+    assert said[1].coupling is sdp.Coupling.WPT
 
 
 def test_vehicle_gives_up_after_50_requests(loopback: str, play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
