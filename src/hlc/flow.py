@@ -8,6 +8,7 @@ A `Machine` is one end of one connection, without I/O: messages and the time go 
     effects = machine.expire(now)                           when now >= machine.next_deadline()
     effects = machine.lost(now, reason)                     the connection closed or broke
     effects = machine.stop(now, reason)                     operator or driver asks for an orderly end
+    effects = machine.renegotiate(now, reason)              operator or driver wants a new schedule
 
 After `Close` the connection is to be closed, and the machine still watches until the hardware is safe: go on calling
 `expire` until `finished`. `good` and `reason` stand from `Close` on.
@@ -167,6 +168,8 @@ class Machine:
         """Why an orderly end is wanted; None: it is not."""
         self.pausing = False
         """Whether that end is to be a pause."""
+        self.renegotiation: str | None = None
+        """Why a new schedule is wanted; None: it is not."""
         self.paused: Paused | None = None
         """With what the session can be taken up again, when it has ended with a pause."""
         self.faulty: str | None = None
@@ -207,6 +210,13 @@ class Machine:
             return []
         self.pausing = pause
         return self._run(now, lambda: self._stop(reason))
+
+    def renegotiate(self, now: float, reason: str) -> list[Effect]:
+        """Somebody wants a new schedule. It takes a few messages; what cannot renegotiate goes on as it is."""
+        if self.closed or self.renegotiation:
+            return []
+        self.renegotiation = reason
+        return self._run(now, lambda: self.note(f"a new schedule is wanted: {reason}"))
 
     def next_deadline(self) -> float | None:
         """When to call `expire`; None: nothing is waited for."""

@@ -1,6 +1,7 @@
 """The station: `Station` is one connection, from SAP to the end of the session; one file per protocol says what it
 answers."""
 
-from hlc.secc.station import Settings, Station
+from hlc.secc.settings import Service, Settings
+from hlc.secc.station import Station
 
-__all__ = ["Settings", "Station"]
+__all__ = ["Service", "Settings", "Station"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hlc.rules import Kind, Phase, Rules
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 Handler = Callable[[Any], Any]
 """From a request to its answer. One whose answer is a failed one raises `Refusal`."""
+LATER: Final = object()
+"""What a handler returns that cannot answer yet, because a contactor moves: it is called again soon, with the same
+request. How long that may take is the handler's to decide."""
 
 
 class Conversation:
@@ -22,6 +25,8 @@ class Conversation:
     """So long the pilot's oscillator goes on after the end of the session."""
     delivering = False
     """Whether the flow of energy has been agreed and not ended."""
+    stops_by_pilot = False
+    """Whether a vehicle may leave state C while energy flows, and say afterwards that it stops, as in AC."""
 
     def __init__(self, station: Station) -> None:
         self.station = station

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
-
 from exi.messages.sap import supportedAppProtocolReq
 from hlc import sap
 from hlc.flow import Decoded, Machine, Paused, Refusal, failed
@@ -19,7 +17,8 @@ from hlc.ports import COMMUNICATION, NO_PWM, ControlPilot, Outlet, Trouble
 from hlc.rules import MAIN, SETUP, Kind, Phase, Rules
 from hlc.rules.din70121 import RULES as DIN70121
 from hlc.secc import din70121
-from hlc.secc.conversation import Conversation, Handler
+from hlc.secc.conversation import LATER, Conversation, Handler
+from hlc.secc.settings import Settings
 from hlc.trace.events import Blame, Measurement, Side, Trace, ignore
 
 SEQUENCE: Final = "V2G_SECC_Sequence_Timeout"
@@ -29,16 +28,6 @@ STOP_PATIENCE_S: Final = 15.0
 """So long a vehicle may go on after it was told to stop: then the outlet is switched off. Not a time of the standards;
 longer than the 10 s of NotificationMaxDelay that stations of the field grant."""
 SILENT_S: Final = 5.0
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator of an outlet decides."""
-
-    EVSEID: bytes = b"ZZ00000"
-    """At most 32 octets. Cars that check it at all want it not empty."""
-    FreeService: bool = False
-    strict: bool = False
-    """Refuse a charging profile above the schedule. Many cars send such ones: they are only noted otherwise."""
 
 
 CONVERSATIONS: Final[Mapping[str, Callable[[Station], Conversation]]] = {"din70121": din70121.Conversation}
@@ -114,6 +103,8 @@ class Station(Machine):
         """By stream and request."""
         self._owed: tuple[int, Any] | None = None
         """The request that is being answered, and its payload type."""
+        self._waiting: tuple[int, Any] | None = None
+        """Likewise, where its handler could not answer yet."""
 
     # Hardware
 
@@ -138,6 +129,7 @@ class Station(Machine):
     def go_live(self) -> None:
         """From now on there may be a voltage: watch the outlet between messages."""
         self.live = True
+        self._pilot_was_ready = False
         self.watch()
 
     def doom(self, blame: Blame, reason: str) -> None:
@@ -165,6 +157,9 @@ class Station(Machine):
         if self.live and not self.closed and self.conversation is not None:
             self.conversation.look()
             self.watch()
+        if self._waiting is not None and not self.closed:
+            payload_type, request = self._waiting
+            self._serve(payload_type, request, lambda: self._handle(MAIN, request))
 
     def _watch_pilot(self) -> None:
         """The pilot is faster than any message: a vehicle that leaves state C wants no current, whatever it says."""
@@ -178,9 +173,10 @@ class Station(Machine):
             self.end(reason)
         elif (self._pilot_was_ready or self.outlet.relays_closed()) and self.doomed is None:
             reason = f"the vehicle went to state {pilot.value}"
-            if self.conversation is not None and self.conversation.delivering:
+            conversation = self.conversation
+            if conversation is not None and conversation.delivering and not conversation.stops_by_pilot:
                 self.doom(Blame.REMOTE, f"{reason} while energy flowed")
-            else:  # it may be about to say SessionStopReq, which is its right
+            else:  # it may be about to say that it stops, which is its right
                 self.doomed = reason
                 self.note(reason)
                 self.make_safe(emergency=True)
@@ -269,12 +265,23 @@ class Station(Machine):
         self._look()
         if self.closed:
             return
+        self._serve(payload_type, request, lambda: self._answer(stream, session_id, request))
+
+    def _serve(self, payload_type: int, request: Any, answer: Callable[[], Any]) -> None:
+        """Answer a request, now or later."""
+        assert self.conversation is not None
         try:
-            response = self._answer(stream, session_id, request)
+            response = answer()
         except Refusal as refusal:
             response = self.conversation.refuse(request, refusal.code)
             if response is not None:
                 self.fault(refusal.blame, f"{refusal.code}: {refusal.text}", refusal.clause)
+        if response is LATER:
+            self._waiting = payload_type, request
+            self.watch()
+            return
+        if self._waiting is not None and self._waiting[1] is request:
+            self._waiting = None
         if response is None:
             self.fault(Blame.REMOTE, f"{type(request).__name__} is no request")
             self.end("not a request")
@@ -312,7 +319,7 @@ class Station(Machine):
             text = f"{name} for session {session_id.hex() or 'without ID'}, this is {self.session_id.hex()}"
             raise Refusal("FAILED_UnknownSession", text, clauses["session"])
         if stream == MAIN:
-            allowed = self.expected
+            allowed = self.expected if self._waiting is None else frozenset()
         else:
             allowed = self._expected_aside.get(stream) or self.conversation.opens(stream)
         if kind not in allowed:
@@ -324,11 +331,16 @@ class Station(Machine):
             self._phases(request)
         if first:
             self.session_id = session_id if self.conversation.joins(session_id) else self._new_session_id()
+        return self._handle(stream, request)
+
+    def _handle(self, stream: int, request: Any) -> Any:
+        """What the handler says, unless the session cannot go on. Raises `Refusal`."""
+        assert self.conversation is not None
         if self.doomed is not None and not self.conversation.winding_down(request):
             return self.conversation.refuse(request, self._doomed_code)  # why has been traced
         if self.stopping is not None and not self.conversation.can_tell(request):
             raise Refusal("FAILED", self.stopping, blame=Blame.SETUP)
-        return self._handlers[stream][kind](request)
+        return self._handlers[stream][type(request)](request)
 
     def _new_session_id(self) -> bytes:
         """Eight unpredictable octets, not all zero: zero is what a vehicle without a session sends. [V2G-DC-393]"""
