@@ -437,6 +437,9 @@ class WptEV(EV, Protocol):
     def receive(self) -> None:
         """Connect the device to the battery."""
 
+    def told(self, watts: float) -> None:
+        """What the station says that it transmits: a hint. A simulation that runs alone takes it for its field."""
+
     def diagnosis(self) -> str:
         """What is wrong with the power circuit, by the name that WPT_EVPCChargeDiagnostics gives it;
         "EVPCNoIssue"."""

@@ -58,8 +58,12 @@ class SimulatedVehicle:
             self._open_by = None
             if not self.welded:
                 self.contactors = False
-        if self._unlocking and self.cable.volts < 60.0:
+        if self._unlocking and self._released():
             self.locked = self._unlocking = False
+
+    def _released(self) -> bool:
+        """Whether nothing holds the lock any more."""
+        return self.cable.volts < 60.0
 
     def _apart(self) -> float:
         return abs(self.cable.volts - self.battery.volts())
