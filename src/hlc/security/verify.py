@@ -21,7 +21,7 @@ from cryptography.x509.oid import SignatureAlgorithmOID
 
 from hlc.security import identifiers, revocation
 from hlc.security.certificate import Curve, Facts, quiet, read, shown
-from hlc.security.profiles import MOST_SUB_CAS, THROW_AWAY_MARK, WHOSE, Role
+from hlc.security.profiles import MOST_SUB_CAS, WHOSE, Role
 
 MOST_SENT: Final = 10
 """Certificates of a chain that are looked at; schemas allow five."""
@@ -42,6 +42,7 @@ class Rule(Enum):
 
     READABLE = "RFC 5280 4.1"
     ISSUER = "RFC 5280 6.1; [V2G2-875], [V2G20-1240]"
+    UNTRUSTED = "RFC 5280 6.1; [V2G2-924], [V2G20-1240]"
     SIGNATURE = "RFC 5280 6.1.3 (a)(1)"
     EXPIRED = "RFC 5280 4.1.2.5; [V2G2-875]"
     NOT_YET_VALID = "RFC 5280 4.1.2.5; [V2G2-824]"
@@ -57,7 +58,6 @@ class Rule(Enum):
     SIZE = "certificateType of the message schemas"
     IDENTIFIER = "ISO 15118-2 annex H; ISO 15118-20 annex C"
     ROOT_SENT = "ISO 15118-2 7.3.4"
-    THROW_AWAY = "our own"
 
 
 class Finding(NamedTuple):
@@ -102,16 +102,16 @@ def verify(
     chain: Sequence[Certificate],
     roots: Sequence[Certificate],
     now: datetime,
-    role: Role,
+    role: Role | None,
     *,
     curves: Sequence[Curve] = tuple(Curve),
     ocsp: Sequence[bytes | None] | None = None,
 ) -> list[Finding]:
     """What is wrong with a chain that is shown as a role's. Never raises.
 
-    `chain` has the leaf first; `roots` are the trusted ones for this role; `now` is aware of its time zone; `curves`
-    are those that the protocol allows; `ocsp` is one response per certificate of the chain, None where none came;
-    without `ocsp` revocation is not looked at.
+    `chain` has the leaf first. `roots` are the trusted ones for this role. `now` is aware of its time zone. `role` is
+    None where nobody knows it; then it is not looked at. `curves` are those that the protocol allows. `ocsp` is one
+    response per certificate of the chain, None where none came; without `ocsp` revocation is not looked at.
     """
     if not chain:
         text = "no certificate was sent"
@@ -144,10 +144,10 @@ def build(chain: Sequence[Certificate], roots: Sequence[Certificate]) -> Path:
     current = sent[0]
     complete = any(root.certificate == current.certificate for root in trusted)
     while not complete:
-        if root := _issuer(current, trusted):
+        if root := issuer_of(current, trusted):
             links.append(Link(root, "root"))
             complete = True
-        elif above := _issuer(current, [one for one in left if not one.self_issued]):
+        elif above := issuer_of(current, [one for one in left if not one.self_issued]):
             left.remove(above)
             links.append(Link(above, "Sub-CA"))
             current = above
@@ -167,7 +167,7 @@ def build(chain: Sequence[Certificate], roots: Sequence[Certificate]) -> Path:
     return Path(tuple(links), complete, tuple(findings))
 
 
-def _issuer(facts: Facts, candidates: Sequence[Facts]) -> Facts | None:
+def issuer_of(facts: Facts, candidates: Sequence[Facts]) -> Facts | None:
     """Who has signed a certificate, of those who bear its issuer's name."""
     return next((one for one in candidates if one.subject == facts.issuer is not None and signed(facts, one)), None)
 
@@ -196,7 +196,7 @@ def _broken(last: Link, left: Sequence[Facts], trusted: Sequence[Facts]) -> Find
         return Finding(Rule.ALGORITHM, last.label, text, "its issuer must sign with ECDSA or Ed448")
     if facts.self_issued:
         text, do = "it is a root of its own that is not trusted", "put it among the roots if it deserves trust"
-        return Finding(Rule.ISSUER, last.label, text, do)
+        return Finding(Rule.UNTRUSTED, last.label, text, do)
     if any(one in trusted for one in namesakes):
         text = f"its signature is not by the key of the trusted root {issuer}"
         return Finding(
@@ -207,7 +207,7 @@ def _broken(last: Link, left: Sequence[Facts], trusted: Sequence[Facts]) -> Find
         return Finding(Rule.SIGNATURE, last.label, text, "it was altered, or its issuer made anew with another key")
     if namesakes:
         text = f"its root {issuer} is not trusted"
-        return Finding(Rule.ISSUER, last.label, text, "put it among the roots if it deserves trust")
+        return Finding(Rule.UNTRUSTED, last.label, text, "put it among the roots if it deserves trust")
     text = f"its issuer {issuer} was not sent and is no trusted root"
     do = "the peer must send its Sub-CAs with its leaf; or put that root among the roots if it deserves trust"
     return Finding(Rule.ISSUER, last.label, text, do)
@@ -257,14 +257,12 @@ def _certificate(link: Link, now: datetime) -> list[Finding]:
         rule = Rule.CA if "basicConstraints" in facts.uncritical else Rule.KEY_USAGE
         text = f"{' and '.join(facts.uncritical)} should be critical"
         finding(rule, text, "its issuer should mark them so", fatal=False)
-    if link.place.startswith("root") and facts.organization == THROW_AWAY_MARK:
-        text = "it is the root of a simulation's throw-away hierarchy"
-        finding(Rule.THROW_AWAY, text, "take it out of the roots")
     if link.place != "leaf" or facts.ca:
         if not facts.ca:
             finding(Rule.CA, "it has issued a certificate and is no CA", "its basicConstraints must say CA")
         if facts.usage is None or "keyCertSign" not in facts.usage:
-            finding(Rule.KEY_USAGE, "it may not sign certificates", "its keyUsage must have keyCertSign")
+            had = "it has no keyUsage" if facts.usage is None else "it may not sign certificates"
+            finding(Rule.KEY_USAGE, had, "its keyUsage must have keyCertSign", fatal=facts.usage is not None)
     return found
 
 
@@ -327,14 +325,16 @@ def marked(facts: Facts) -> Role | None:
     return Role.PROVISIONING if identifiers.pcid(facts.common_name or "") else None
 
 
-def _leaf(link: Link, role: Role) -> list[Finding]:
+def _leaf(link: Link, role: Role | None) -> list[Finding]:
     facts, found = link.facts, []
 
     def finding(rule: Rule, text: str, do: str, fatal: bool = True) -> None:
         found.append(Finding(rule, link.label, text, do, fatal))
 
     mark = marked(facts)
-    if mark is not None and mark is not role:
+    if role is None:
+        pass
+    elif mark is not None and mark is not role:
         finding(Rule.ROLE, f"it is {WHOSE[mark]}, not {WHOSE[role]}", "credentials were mixed up: show the right one")
     elif mark is None:
         # Anything under a V2G root would pass as a station or a provisioning service, were it not for this mark.
@@ -346,9 +346,10 @@ def _leaf(link: Link, role: Role) -> list[Finding]:
     if facts.ca:
         finding(Rule.CA, "it is a CA, not a leaf", "the leaf comes first in a chain")
     elif facts.usage is None or "digitalSignature" not in facts.usage:
-        had = "no keyUsage" if facts.usage is None else f"keyUsage {', '.join(sorted(facts.usage)) or 'empty'}"
-        finding(Rule.KEY_USAGE, f"it may not sign: {had}", "its keyUsage must have digitalSignature")
-    needed = NEEDED.get(role)
+        had = f"it may not sign: keyUsage {', '.join(sorted(facts.usage or ())) or 'empty'}"
+        text = "it has no keyUsage" if facts.usage is None else had
+        finding(Rule.KEY_USAGE, text, "its keyUsage must have digitalSignature", fatal=facts.usage is not None)
+    needed = NEEDED.get(role) if role is not None else None
     if needed is not None and facts.purposes is not None and not {needed, "any"} & facts.purposes:
         had = ", ".join(sorted(facts.purposes))
         finding(Rule.PURPOSE, f"it is for {had}, not for {needed}", f"its extended key usage must have {needed}")
@@ -358,7 +359,7 @@ def _leaf(link: Link, role: Role) -> list[Finding]:
     return found + _identifier(link, role)
 
 
-def _identifier(link: Link, role: Role) -> list[Finding]:
+def _identifier(link: Link, role: Role | None) -> list[Finding]:
     name = link.facts.common_name or ""
     where = f"its common name {shown(name)!r}"
 
