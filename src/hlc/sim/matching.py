@@ -23,6 +23,10 @@ from slac.evse import EvseSettings
 from slac.run import EvSettings, Step
 
 OUTLETS: Final = 3
+FARTHEST_DB: Final = 32.0
+"""Own outlets have been measured at 8 to 37 dB; the line adds noise and loses more with frequency."""
+PASSING: Final = (Trouble.NONE, Trouble.LOST, Trouble.LATE, Trouble.REPEATED, Trouble.UNCONFIRMED)
+"""Trouble in spite of which the own outlet is heard in some run."""
 LATEST_S: Final = 300.0
 """By then everything is over: an outlet offers itself three times for 40 s, with E or F between."""
 MARGIN: Final = 1.1
@@ -49,7 +53,7 @@ def play(seed: int) -> Outcome:
     """The site of this number."""
     random = Random(seed)
     trouble = random.choice(tuple(Trouble))
-    site = make(random)
+    site = make(random, trouble)
     problems: list[str] = []
     loss = site.line.conditions.loss
     expected: set[Reason] = set()
@@ -58,7 +62,8 @@ def play(seed: int) -> Outcome:
         cars = random.sample(site.outlets, len(site.vehicles))
         for number, (car, outlet) in enumerate(zip(site.vehicles, cars, strict=True)):
             at = site.now + random.choice((0.0, 0.3, 3.0)) * random.random()
-            db, tilt_db = random.uniform(8.0, 19.0), random.uniform(-8.0, 8.0)
+            farthest = min(FARTHEST_DB, car.machine.settings.limits.indirect_db - 1.0)
+            db, tilt_db = random.uniform(8.0, farthest), random.uniform(-8.0, 8.0)
             car.outlet = outlet
             site.line.attenuation(car.modem, outlet.modem, db, tilt_db=tilt_db)
             if number == 0:
@@ -87,16 +92,16 @@ def play(seed: int) -> Outcome:
     return Outcome(seed, trouble, len(site.vehicles), matched, reasons, used, len(mistaken) // 2, (*problems, *slow))
 
 
-def make(random: Random) -> Site:
+def make(random: Random, trouble: Trouble) -> Site:
     """Three outlets and up to three vehicles.
 
-    Where outlets are so near that a vehicle may take its neighbour's for its own when that is the only one it hears,
-    vehicles validate, or do without outlets at an attenuation that leaves room for doubt.
+    Where a vehicle may hear its neighbour's outlet alone in every run, vehicles validate, or do without outlets at an
+    attenuation that leaves room for doubt, or outlets are far from each other.
     """
     validation = random.random() < 0.5
-    strict = random.random() < 0.5
+    strict = random.random() < 0.5 and trouble not in PASSING
     limits = Limits(indirect_db=20.0) if strict and not validation else Limits()
-    near_db = 15.0 if validation or strict else limits.indirect_db
+    near_db = 15.0 if validation or strict or trouble in PASSING else limits.indirect_db
     site = Site(
         seed=random.getrandbits(32),
         loss=random.choice((0.0, random.uniform(0.0, 0.2), random.uniform(0.0, 0.2))),

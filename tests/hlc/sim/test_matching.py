@@ -85,7 +85,7 @@ def test_a_slow_match_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_defect_in_a_machine_is_found_and_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(random: Random) -> Site:
+    def broken(random: Random, trouble: Trouble) -> Site:
         site = Site(seed=1)
         site.outlet()
         site.at(1.0, lambda: 1 // 0)  # type: ignore[arg-type, return-value]
