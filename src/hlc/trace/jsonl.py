@@ -6,13 +6,16 @@ hexadecimal, messages by the standard's own element names, without the elements 
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from hlc.trace.events import Event, Mme
 from hlc.trace.homeplug import record
 from hlc.trace.plain import plain
+
+KEYS: Final = {"nmk", "new_key", "key", "dak"}
+"""Fields of HomePlug messages that a log does without: who has them is in the network. `hlc decode` shows them."""
 
 
 class Writer(Protocol):
@@ -35,6 +38,9 @@ class JsonLines:
 def plain_event(event: Event) -> dict[str, Any]:
     """An event as numbers, text, lists and mappings."""
     if isinstance(event, Mme):
-        return {"event": "mme", "at": plain(event.at), **record(event)}
+        told = record(event)
+        for name in KEYS & told.get("fields", {}).keys():
+            del told["fields"][name]
+        return {"event": "mme", "at": plain(event.at), **told}
     fields = {name: plain(getattr(event, name)) for name in event.__struct_fields__}
     return {"event": type(event).__name__.lower(), **fields}

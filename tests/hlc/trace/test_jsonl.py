@@ -7,14 +7,21 @@ import json
 from ipaddress import IPv6Address
 from typing import Any
 
+import pytest
+
+import slac
 from exi.messages import din70121 as din
 from exi.messages import xmldsig
 from hlc.ids import ChargePointState
 from hlc.sdp import SdpResponse
 from hlc.trace.events import Blame, Event, Fault, Frame, Measurement, Message, Side, StateEntered
+from hlc.trace.homeplug import record
 from hlc.trace.jsonl import JsonLines
+from hlc.trace.matching import mme_event
 from hlc.trace.plain import tree
 from hlc.v2gtp import PayloadType
+
+KEY = bytes.fromhex("00112233445566778899AABBCCDDEEFF")
 
 
 def written(*events: Event) -> list[dict[str, Any]]:
@@ -91,3 +98,22 @@ def test_alternatives_bear_their_names() -> None:
         "  MgmtData",
         "    value: m",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("CM_SLAC_MATCH.CNF", {"nmk": KEY, "nid": bytes(7)}),
+        ("CM_SET_KEY.REQ", {"new_key": KEY, "nid": bytes(7)}),
+        ("CM_GET_KEY.CNF", {"key": KEY, "nid": bytes(7)}),
+        ("VS_SET_KEY.REQ", {"nmk": KEY, "dak": KEY}),
+    ],
+)
+def test_a_log_holds_no_network_key(name: str, fields: dict[str, Any]) -> None:
+    frame = slac.make(name, destination=b"\2" * 6, source=b"\4" * 6, **fields)
+    [told] = written(mme_event(frame, 1.0))
+    assert told["name"] == name
+    assert ("nid" in told["fields"]) is ("nid" in fields)
+    assert KEY in frame
+    assert KEY.hex() not in json.dumps(told).lower()
+    assert KEY.hex() in json.dumps(record(mme_event(frame, 1.0))).lower()  # as `hlc decode` tells it
