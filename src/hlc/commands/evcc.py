@@ -7,18 +7,22 @@ import asyncio
 from contextlib import ExitStack
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from hlc.commands import options as shared
 from hlc.commands.output import Output, output, say
 from hlc.evcc import Settings, Vehicle
+from hlc.evcc.vehicle import MESSAGE
 from hlc.runtime.connection import Connection
 from hlc.runtime.discovery import Found, discover
 from hlc.runtime.errors import SetupError, WrongUsage
 from hlc.runtime.interfaces import Interface, find, names
-from hlc.runtime.matching import Matching, Outcome, opened
+from hlc.runtime.matching import ASSUMED, Matching, Outcome, opened
 from hlc.runtime.signals import interrupts
 from hlc.runtime.vehicle import connect
 from hlc.sdp import MAX_REQUESTS
 from hlc.sim import Battery, SimulatedVehicle
+from hlc.trace.events import Event, SessionEnded
 from slac.effects import Failed, Linked, Reason, Unlinked
 
 EXAMPLES: Final = """\
@@ -37,6 +41,8 @@ Ctrl-C does not wait for the station."""
 
 ATTEMPTS: Final = 3
 RETRY_AFTER_S: Final = 2.0
+LOSS_S: Final = 2.5
+"""The own modem is asked twice a second for the link, and is not believed at once when it denies it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +80,10 @@ async def _charge(options: Any) -> int:
         with ExitStack() as closing:
             if shared.slac_wanted(options, "evcc", interface) and interface is not None:
                 link = closing.enter_context(opened(interface.name, shared.OR_NO_SLAC))
-                charge.matching = closing.enter_context(Matching.of_vehicle(link, out.trace, charge.told))
+                matching = Matching.of_vehicle(link, out.trace, charge.told, charge.ev)
+                charge.matching = closing.enter_context(matching)
+                if not matching.wired:
+                    say("evcc", ASSUMED)
             with interrupts(charge.ask, charge.force):
                 return await charge.run()
 
@@ -91,9 +100,12 @@ class Charge:
         self.matching: Matching | None = None
         """None: the link stands already."""
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
+        self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        """Why the link went, once it has."""
+        self._unexplained: SessionEnded | None = None
         self._asked = False
         battery = Battery(soc=options.soc)
-        self._ev = SimulatedVehicle(battery, target_soc=options.target_soc)
+        self.ev = SimulatedVehicle(battery, target_soc=options.target_soc)
         mac = interface.mac() if interface is not None else None
         self._settings = Settings(EVCCID=mac) if mac is not None else Settings()
 
@@ -116,7 +128,10 @@ class Charge:
         if self._connection is None:
             self._outcomes.put_nowait(outcome)
         elif isinstance(outcome, Unlinked):
-            self._connection.drop(f"the powerline link is gone: {outcome.reason}")
+            why = f"the powerline link is gone: {outcome.reason}"
+            if not self._lost.done():
+                self._lost.set_result(why)
+            self._connection.drop(why)
 
     async def run(self) -> int:
         """Charge; the exit code."""
@@ -150,7 +165,7 @@ class Charge:
         if attempt == 1:
             self.matching.start()
         else:
-            self.matching.plug()
+            self.matching.again()
         while not self.matching.machine.absent:
             match await self.matching.unless_broken(self._outcomes.get()):
                 case Linked():
@@ -164,7 +179,8 @@ class Charge:
         """One session; whether it ended well."""
         found = await self._find()
         protocols = shared.protocols(self._options)
-        machine = Vehicle(self._ev, protocols=protocols, settings=self._settings, trace=self._out.trace)
+        machine = Vehicle(self.ev, protocols=protocols, settings=self._settings, trace=self._traced)
+        self._lost = asyncio.get_running_loop().create_future()
         connection = self._connection = await connect(found, machine, self._out.trace)
         limit = None
         if self._options.max_time is not None:
@@ -174,6 +190,8 @@ class Charge:
             await connection.closed
         else:
             await self._watched(connection, self.matching)
+        if self._unexplained is not None:
+            await self._explain(self._unexplained)
         self._connection = None
         if limit is not None:
             limit.cancel()
@@ -184,8 +202,20 @@ class Charge:
         """Until the session has ended. Raises `SetupError` when the interface is gone."""
         await asyncio.wait((connection.closed, matching.failure), return_when=asyncio.FIRST_COMPLETED)
         if matching.failure.done():
-            connection.drop("the interface is gone")
+            connection.drop(str(matching.failure.exception()))
         await connection.closed
+
+    def _traced(self, event: Event) -> None:
+        if self.matching is not None and isinstance(event, SessionEnded) and event.reason == MESSAGE:
+            self._unexplained = event
+        else:
+            self._out.trace(event)
+
+    async def _explain(self, ended: SessionEnded) -> None:
+        """No answer came. That the link was lost is known later than that."""
+        self._unexplained = None
+        await asyncio.wait((self._lost,), timeout=LOSS_S)
+        self._out.trace(replace(ended, reason=self._lost.result()) if self._lost.done() else ended)
 
     async def _find(self) -> Found:
         """Where the station is. Raises `SetupError` if none answers."""

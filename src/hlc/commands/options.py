@@ -15,7 +15,6 @@ from hlc import sap
 from hlc.commands.output import say
 from hlc.runtime.errors import WrongUsage
 from hlc.runtime.interfaces import Interface
-from hlc.runtime.matching import ASSUMED
 
 
 class Choice(NamedTuple):
@@ -103,7 +102,6 @@ def slac_wanted(options: Any, command: str, interface: Interface | None) -> bool
     if interface is None or interface.loopback:
         say(command, "without an Ethernet interface there is no powerline: SLAC is left out, as with --no-slac")
         return False
-    say(command, ASSUMED)
     return True
 
 

@@ -16,9 +16,10 @@ from hlc import sap
 from hlc.commands import options as shared
 from hlc.commands.output import Output, output, say
 from hlc.flow import Machine
+from hlc.ports import Outlet
 from hlc.runtime.errors import WrongUsage
 from hlc.runtime.interfaces import find, names
-from hlc.runtime.matching import Matching, Outcome, opened
+from hlc.runtime.matching import ASSUMED, Matching, Outcome, opened
 from hlc.runtime.signals import interrupts
 from hlc.runtime.station import StationServer
 from hlc.secc import Station
@@ -63,7 +64,9 @@ async def _serve(options: Any) -> int:
         plug: Plug | None = None
         if shared.slac_wanted(options, "secc", interface):
             link = closing.enter_context(opened(interface.name, shared.OR_NO_SLAC))
-            plug = closing.enter_context(Plug(link, out.trace, once=options.once))
+            plug = closing.enter_context(Plug(link, out.trace, outlet, once=options.once))
+            if not plug.matching.wired:
+                say("secc", ASSUMED)
 
         def machine() -> Machine:
             out.session_begins()
@@ -94,8 +97,8 @@ def always() -> bool:
 class Plug:
     """The powerline link of an outlet: a session ends with it, and after a session it is left."""
 
-    def __init__(self, link: Link, trace: Trace, *, once: bool) -> None:
-        self.matching = Matching.of_outlet(link, trace, self._told, wait_s=inf)
+    def __init__(self, link: Link, trace: Trace, outlet: Outlet, *, once: bool) -> None:
+        self.matching = Matching.of_outlet(link, trace, self._told, outlet, wait_s=inf)
         self.gave_up = asyncio.Event()
         """The interface is gone; or, with `once`, matching has failed."""
         self.server: StationServer | None = None
@@ -119,32 +122,39 @@ class Plug:
         self.matching.failure.add_done_callback(lambda failure: self._broken())
         self.matching.start()
 
-    def session_ended(self) -> None:
-        """Leave the network, and be ready for the next vehicle; unless one has come already."""
+    def session_ended(self, *, good: bool) -> None:
+        """Leave the network, and be ready for the next vehicle, or after a failure for the same; unless one has come
+        already."""
+        if self._once or self.server is None or self.server.current is not None:
+            return
         link = self.matching.machine.link
-        mine = link is not None and link.run_id == self._run_id
-        if mine and not self._once and self.server is not None and self.server.current is None:
-            self.matching.plug()
+        if link is None or link.run_id != self._run_id:
+            self.matching.renew_pilot()
+        elif good:
+            self.matching.part()
+        else:
+            self.matching.again()
 
     def _broken(self) -> None:
-        self._drop("the interface is gone")
+        self._drop(str(self.matching.failure.exception()))
         self.gave_up.set()
 
     def _drop(self, why: str) -> None:
         if self.server is not None and self.server.current is not None:
-            self.server.current.drop(f"the powerline link is gone: {why}")
+            self.server.current.drop(why)
 
     def _told(self, outcome: Outcome) -> None:
         match outcome:
             case Linked(_, run_id):
                 self._run_id = run_id
             case Unlinked(reason) | Failed(reason):
-                self._drop(reason)
+                self._drop(f"the powerline link is gone: {reason}")
         if isinstance(outcome, Failed):
             if self._once:
                 self.gave_up.set()
-            elif outcome.reason is not Reason.NO_MODEM:  # for which the machine looks by itself
-                asyncio.get_running_loop().call_soon(self.matching.plug)
+            elif not self.matching.wired and outcome.reason is not Reason.NO_MODEM:
+                # The machine looks by itself for a modem; a control pilot tells when it is to begin again.
+                asyncio.get_running_loop().call_soon(self.matching.again)
 
 
 def prepare(protocols: list[sap.Protocol]) -> None:
@@ -185,7 +195,7 @@ async def _until_done(server: StationServer, out: Output, *, once: bool, plug: P
                 good = session.result().good
                 out.session_ended()
                 if plug is not None:
-                    plug.session_ended()
+                    plug.session_ended(good=good)
             session.cancel()
             if plug is not None and plug.gave_up.is_set():
                 break

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from hlc.commands.output import Output, output, say
 from hlc.runtime.matching import ASSUMED, Matching, Outcome, opened
 from hlc.runtime.signals import interrupts
-from slac.effects import Linked, Unlinked
+from hlc.trace.events import Trace
+from slac.effects import Failed, Linked, Reason, Unlinked
 from slac.ev import Ev
 from slac.link import Link
 
@@ -22,12 +23,16 @@ examples:
   sudo hlc slac ev eth1 --json      what happened, for a program
 
 It ends with the first link, which stays up: programs with --no-slac can use it; or with the diagnosis, and exit code 1.
+An outlet waits for its vehicle until Ctrl-C, and says so every 40 s: there is time to plug in.
 Without an outlet and a vehicle of your own: hlc powerline --help shows how to simulate the line.
 
 It needs CAP_NET_RAW: run it as root, or give that to the Python that runs it. No control pilot is read or driven:
 state B with 5 % is assumed for as long as it runs."""
 
-MAKE: Final = {"ev": Matching.of_vehicle, "evse": Matching.of_outlet}
+MAKE: Final[Mapping[str, Callable[[Link, Trace, Callable[[Outcome], None]], Matching]]] = {
+    "ev": Matching.of_vehicle,
+    "evse": Matching.of_outlet,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,12 +75,15 @@ async def _until_known(matching: Matching, outcomes: asyncio.Queue[Outcome], out
             outcome = await matching.unless_broken(outcomes.get())
             if isinstance(outcome, Unlinked):
                 continue
+            if isinstance(outcome, Failed) and outcome.reason is Reason.NO_EV:  # the log has said it
+                matching.again()
+                continue
             linked = isinstance(outcome, Linked)
             out.result(described(matching, outcome))
             if not stay:
                 return 0 if linked else 1
             if not linked:
-                matching.plug()
+                matching.again()
     except asyncio.CancelledError:
         if stay:
             await matching.leave()

@@ -146,7 +146,7 @@ class MatchingRemark(Event, frozen=True, kw_only=True):
 
     side: Side
     kind: str
-    """The stable name of what it is about: "step", "candidate", "foreign" ... (`slac.effects.Kind`)."""
+    """The stable name of what it is about: "step", "candidate", "foreign" ... (`slac.effects.Kind`), "control pilot"."""
     text: str
     data: dict[str, Any]
 

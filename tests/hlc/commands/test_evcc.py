@@ -15,6 +15,7 @@ from hlc.runtime.discovery import Found
 from hlc.runtime.errors import SetupError
 from hlc.runtime.interfaces import Interface
 from hlc.runtime.matching import Outcome
+from hlc.trace.events import Event, SessionEnded, Side
 from slac.effects import Failed, Linked, Reason, Unlinked
 
 ETH = Interface("eth1", 3, IPv6Address("fe80::2"))
@@ -43,10 +44,13 @@ class World:
         self.results = list(results)
         self.found = found
         self.ends = ends
+        self.reason: str | None = None
+        """Why a session ends, where it is told."""
         self.connected: list[Found] = []
         self.connections: list[FakeConnection] = []
         self.matching: Any = None
-        self.out = SimpleNamespace(session_begins=list, session_ended=list, trace=lambda event: None)
+        self.events: list[Event] = []
+        self.out = SimpleNamespace(session_begins=list, session_ended=list, trace=self.events.append)
         monkeypatch.setattr(evcc, "discover", self.discover)
         monkeypatch.setattr(evcc, "connect", self.connect)
         monkeypatch.setattr(evcc, "RETRY_AFTER_S", 0.0)
@@ -57,6 +61,8 @@ class World:
     async def connect(self, found: Found, machine: Any, trace: object) -> FakeConnection:
         self.connected.append(found)
         machine.good = self.results.pop(0)
+        if self.reason is not None:
+            machine.trace(SessionEnded(at=1.0, side=Side.EVCC, good=False, reason=self.reason, energy_wh=0.0))
         self.connections.append(FakeConnection(ended=self.ends))
         return self.connections[-1]
 
@@ -98,8 +104,8 @@ class FakeMatching:
     def start(self) -> None:
         self._attempt("start")
 
-    def plug(self) -> None:
-        self._attempt("plug")
+    def again(self) -> None:
+        self._attempt("again")
 
     def _attempt(self, what: str) -> None:
         self.did.append(what)
@@ -194,7 +200,7 @@ def test_matching_comes_first_and_its_network_is_left_at_the_end(monkeypatch: py
 def test_matching_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, True, found=FOUND)
     assert world.charge(NOBODY, LINKED, once=False) == 0
-    assert world.matching.did == ["start", "plug", "leave"]
+    assert world.matching.did == ["start", "again", "leave"]
     world = World(monkeypatch, found=FOUND)
     assert world.charge(NOBODY, once=True) == 1
     assert world.connected == []
@@ -210,3 +216,21 @@ def test_a_session_ends_with_its_link(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, False, found=FOUND, ends=False)
     assert world.charge(LINKED, once=True, unlinked=Unlinked("noise")) == 1
     assert world.connections[0].told == ["the powerline link is gone: noise"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "unlinked", "told"),
+    [
+        ("V2G_EVCC_Msg_Timeout", Unlinked("noise"), "the powerline link is gone: noise"),
+        ("V2G_EVCC_Msg_Timeout", None, "V2G_EVCC_Msg_Timeout"),
+        ("PreChargeRes: FAILED", Unlinked("noise"), "PreChargeRes: FAILED"),
+    ],
+)
+def test_a_station_that_does_not_answer_may_be_out_of_reach(
+    reason: str, unlinked: Unlinked | None, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(monkeypatch, False, found=FOUND)
+    monkeypatch.setattr(evcc, "LOSS_S", 0.05 if unlinked is None else 5.0)
+    world.reason = reason
+    assert world.charge(LINKED, once=True, unlinked=unlinked) == 1
+    assert [event.reason for event in world.events if isinstance(event, SessionEnded)] == [told]

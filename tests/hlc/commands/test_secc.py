@@ -13,6 +13,7 @@ import pytest
 from hlc.commands import secc
 from hlc.runtime.errors import SetupError
 from hlc.runtime.matching import Outcome
+from hlc.sim import SimulatedOutlet
 from slac.effects import Failed, Linked, Reason, Unlinked
 
 
@@ -68,16 +69,23 @@ class FakeOutput:
 class FakeMatching:
     """The powerline end, as far as it is told what to do."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, wired: bool) -> None:
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.machine = SimpleNamespace(link=LINKED)
+        self.wired = wired
         self.did: list[str] = []
 
     def start(self) -> None:
         self.did.append("start")
 
-    def plug(self) -> None:
-        self.did.append("plug")
+    def again(self) -> None:
+        self.did.append("again")
+
+    def part(self) -> None:
+        self.did.append("part")
+
+    def renew_pilot(self) -> None:
+        self.did.append("renew pilot")
 
     async def leave(self) -> None:
         self.did.append("leave")
@@ -155,14 +163,15 @@ def matched(
     current: Any = None,
     broken: bool = False,
     link: Linked | None = LINKED,
+    wired: bool = False,
 ) -> tuple[int, list[str], FakeServer]:
     """Exit code, and what the powerline end did while this was told of the link."""
     did: list[list[str]] = []
 
     async def run() -> int:
         loop = asyncio.get_running_loop()
-        plug = secc.Plug(FakeLink(), lambda event: None, once=once)  # type: ignore[arg-type]
-        plug.matching = matching = FakeMatching()  # type: ignore[assignment]
+        plug = secc.Plug(FakeLink(), lambda event: None, SimulatedOutlet(), once=once)  # type: ignore[arg-type]
+        plug.matching = matching = FakeMatching(wired=wired)  # type: ignore[assignment]
         did.append(matching.did)
         plug._told(LINKED)
         matching.machine.link = link
@@ -184,10 +193,11 @@ FAILED = Failed(Reason.LINK_NOT_UP, "the key was set, and no link within 12 s")
 MISSING = Failed(Reason.NO_MODEM, "no modem answers on this interface")
 
 
-def test_after_a_session_the_network_is_left_for_the_next_vehicle() -> None:
+@pytest.mark.parametrize(("good", "code", "did"), [(True, 0, "part"), (False, 1, "again")])
+def test_after_a_session_the_network_is_left_for_the_next_vehicle(good: bool, code: int, did: str) -> None:
     server = FakeServer()
-    server.session(good=True)
-    assert matched(server, once=False)[:2] == (0, ["start", "plug", "leave"])
+    server.session(good=good)
+    assert matched(server, once=False)[:2] == (code, ["start", did, "leave"])
 
 
 def test_the_link_stays_while_the_vehicle_has_come_again() -> None:
@@ -201,7 +211,7 @@ def test_the_link_stays_while_the_vehicle_has_come_again() -> None:
 def test_the_next_vehicle_is_not_disturbed(link: Linked | None) -> None:
     server = FakeServer()
     server.session(good=True)
-    assert matched(server, once=False, link=link)[:2] == (0, ["start", "leave"])
+    assert matched(server, once=False, link=link)[:2] == (0, ["start", "renew pilot", "leave"])
 
 
 def test_a_session_ends_with_its_link() -> None:
@@ -211,7 +221,9 @@ def test_a_session_ends_with_its_link() -> None:
 
 
 def test_a_failed_matching_is_for_the_next_vehicle_to_better() -> None:
-    assert matched(FakeServer(), FAILED, once=False)[:2] == (0, ["start", "plug", "leave"])
+    assert matched(FakeServer(), FAILED, once=False)[:2] == (0, ["start", "again", "leave"])
+    # A control pilot tells when to begin again.
+    assert matched(FakeServer(), FAILED, once=False, wired=True)[:2] == (0, ["start", "leave"])
     # For a modem that is missing the machine looks by itself.
     assert matched(FakeServer(), MISSING, once=False)[:2] == (0, ["start", "leave"])
 
