@@ -122,15 +122,21 @@ def coarsened(slots: Sequence[Slot], entries: int) -> tuple[Slot, ...]:
     """At most so many slots, nowhere above the given ones. What joins is what loses least energy; the price of a joint
     slot is the higher one."""
     found = list(slots)
+    losses = [_loss(one, other) for one, other in pairwise(found)]
     while len(found) > max(1, entries):
-        losses = [abs(one.watts - other.watts) * _higher(one, other).seconds for one, other in pairwise(found)]
-        # Of those that lose nothing, one between equal prices.
-        best = min(range(len(losses)), key=lambda i: (losses[i], found[i].price != found[i + 1].price))
+        best = min(range(len(losses)), key=losses.__getitem__)
         one, other = found[best : best + 2]
         prices = [price for price in (one.price, other.price) if price is not None]
         joint = Slot(one.seconds + other.seconds, min(one.watts, other.watts), max(prices, default=None))
         found[best : best + 2] = [joint]
+        around = range(max(0, best - 1), min(best + 1, len(found) - 1))
+        losses[max(0, best - 1) : best + 2] = [_loss(found[i], found[i + 1]) for i in around]
     return tuple(found)
+
+
+def _loss(one: Slot, other: Slot) -> tuple[float, bool]:
+    """What is lost where two slots are joined: energy; of those that lose as much, rather one between equal prices."""
+    return abs(one.watts - other.watts) * _higher(one, other).seconds, one.price != other.price
 
 
 def _higher(one: Slot, other: Slot) -> Slot:
@@ -165,14 +171,19 @@ def misfit(profile: Sequence[Slot], schedule: Schedule) -> str | None:
 
     The last entry of a profile has no end: beyond the end of the schedule nothing is judged.
     """
-    end = length(schedule.slots)
+    end, begins, now = length(schedule.slots), starts(schedule.slots), 0
     for start, slot in zip(starts(profile), profile, strict=True):
         if start > end:
             return f"the profile goes on at {start:g} s, schedule {schedule.id} ends at {end:g} s"
-        for moment in _bounds(schedule.slots, until=end)[:-1]:
-            limit = at(schedule.slots, max(start, moment)).watts
-            if max(start, moment) < min(start + slot.seconds, end) and slot.watts > limit * TOLERANCE:
-                return f"{slot.watts:g} W from {max(start, moment):g} s on, schedule {schedule.id} allows {limit:g} W"
+        stop = min(start + slot.seconds, end)
+        while now + 1 < len(begins) and begins[now + 1] <= start:
+            now += 1
+        for begin, limit in zip(begins[now:], schedule.slots[now:], strict=True):
+            moment = max(start, begin)
+            if moment >= stop:
+                break
+            if slot.watts > limit.watts * TOLERANCE:
+                return f"{slot.watts:g} W from {moment:g} s on, schedule {schedule.id} allows {limit.watts:g} W"
     return None
 
 
