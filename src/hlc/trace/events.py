@@ -146,7 +146,7 @@ class MatchingRemark(Event, frozen=True, kw_only=True):
 
     side: Side
     kind: str
-    """The stable name of what it is about: "step", "candidate", "foreign" ... (`slac.effects.Kind`), "control pilot"."""
+    """The stable name of what it is about: "control pilot", or "step", "candidate" ... (`slac.effects.Kind`)."""
     text: str
     data: dict[str, Any]
 
