@@ -231,6 +231,9 @@ class AcOutlet(Outlet, Protocol):
     def available_amps(self) -> float:
         """What it can deliver per phase at this moment."""
 
+    def rcd_tripped(self) -> bool:
+        """Whether the residual current device has."""
+
     def close(self) -> None:
         """Close the contactor; `relays_closed` tells when it has."""
 

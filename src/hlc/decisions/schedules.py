@@ -62,15 +62,15 @@ def starts(slots: Sequence[Slot]) -> list[float]:
 
 
 def from_starts(entries: Sequence[tuple[float, float]], end: float) -> tuple[Slot, ...]:
-    """Slots of entries of start and power; the last one lasts until `end`. An entry that begins no later than the one
-    before it replaces that one."""
+    """Slots of entries of start and power; the first one holds from now on, the last one until `end`. An entry that
+    begins no later than the one before it replaces that one."""
     kept: list[tuple[float, float]] = []
     for start, watts in entries:
         while kept and kept[-1][0] >= start:
             kept.pop()
         kept.append((start, watts))
-    bounds = [start for start, _ in kept] + [max(end, kept[-1][0] if kept else 0.0)]
-    return tuple(Slot(after - start, watts) for (start, watts), after in zip(kept, bounds[1:], strict=True))
+    bounds = [0.0, *(start for start, _ in kept[1:]), max(end, kept[-1][0] if kept else 0.0)]
+    return tuple(Slot(bounds[i + 1] - bounds[i], watts) for i, (_, watts) in enumerate(kept))
 
 
 def at(slots: Sequence[Slot], seconds: float) -> Slot:

@@ -7,6 +7,7 @@ Both schemas have the same messages; `messages` is the module of the one that is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any, Final, cast
 
 from hlc import decisions
@@ -31,7 +32,8 @@ ISOLATION: Final = {
 
 class Dc:
     """`notification()` is what the station wants of the vehicle, as EVSENotification and NotificationMaxDelay;
-    `loop()` gives what CurrentDemandRes has beyond that of DIN SPEC 70121."""
+    `watts()` what may flow beside the limits of outlet and vehicle; `loop()` gives what CurrentDemandRes has beyond
+    that of DIN SPEC 70121."""
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class Dc:
         messages: Any,
         *,
         notification: Callable[[], tuple[str, int]],
+        watts: Callable[[], float] = lambda: inf,
         loop: Callable[[], dict[str, Any]] = dict,
         pilot_s: float,
     ) -> None:
@@ -47,6 +50,7 @@ class Dc:
         self.outlet = cast(DcOutlet, conversation.station.outlet)
         self.messages = messages
         self.notification = notification
+        self.allowed_watts = watts
         self.loop = loop
         self.pilot_s = pilot_s
         self.clauses = conversation.rules.clauses
@@ -96,6 +100,7 @@ class Dc:
 
     def current_demand(self, request: Any) -> Any:
         limits = self.outlet.limits()
+        limits = limits._replace(max_watts=min(limits.max_watts, self.allowed_watts()))
         self.take_limits(request.EVMaximumVoltageLimit, request.EVMaximumCurrentLimit, request.EVMaximumPowerLimit)
         self._want(request.EVTargetVoltage, request.EVTargetCurrent)
         if error := self._error(request.DC_EVStatus):
@@ -140,17 +145,27 @@ class Dc:
         self.heed(parameter.DC_EVStatus)
         self.check = None
 
-    def start(self, parameter: Any) -> None:
-        """Power is delivered from now on. Raises `Refusal`."""
+    def max_watts(self) -> float:
+        """What the outlet can deliver: not what is left at this moment, for vehicles take it for the whole session."""
+        return self.outlet.limits().max_watts
+
+    def start(self, parameter: Any) -> bool:
+        """Power is delivered from now on; it takes no time. Raises `Refusal`."""
         if not self.station.live or not self.outlet.relays_closed() or not self.outlet.ready():
             raise Refusal("FAILED_PowerDeliveryNotApplied", "the outlet is not ready", self.clauses["not applied"])
         self.heed(getattr(parameter, "DC_EVStatus", None))
         self.conversation.delivering = True
+        return True
 
-    def stop(self) -> None:
-        """No power from now on; what is to follow begins with a cable check."""
+    def stop(self) -> bool:
+        """No power from now on; it takes no time. What is to follow begins with a cable check."""
         self.conversation.delivering = False
         self.station.make_safe(emergency=False)
+        return True
+
+    def renegotiate(self) -> None:
+        """As at an end: the cable check, which follows, wants no voltage at the contacts."""
+        self.stop()
 
     def look(self) -> None:
         """Move on what is running between messages."""

@@ -16,7 +16,7 @@ from hlc.ids import ChargePointState
 from hlc.ports import COMMUNICATION, NO_PWM, ControlPilot, Outlet, Trouble
 from hlc.rules import MAIN, SETUP, Kind, Phase, Rules
 from hlc.rules.din70121 import RULES as DIN70121
-from hlc.secc import din70121
+from hlc.secc import din70121, iso15118_2
 from hlc.secc.conversation import LATER, Conversation, Handler
 from hlc.secc.settings import Settings
 from hlc.trace.events import Blame, Measurement, Side, Trace, ignore
@@ -30,7 +30,10 @@ longer than the 10 s of NotificationMaxDelay that stations of the field grant.""
 SILENT_S: Final = 5.0
 
 
-CONVERSATIONS: Final[Mapping[str, Callable[[Station], Conversation]]] = {"din70121": din70121.Conversation}
+CONVERSATIONS: Final[Mapping[str, Callable[[Station], Conversation]]] = {
+    "din70121": din70121.Conversation,
+    "iso15118_2": iso15118_2.Conversation,
+}
 """The protocols that are built."""
 
 

@@ -41,6 +41,7 @@ def test_starts_and_back() -> None:
 def test_entries_out_of_order_do_not_make_time_run_back() -> None:
     assert schedules.from_starts([(0, 1), (50, 2), (20, 3)], 60) == (Slot(20, 1), Slot(40, 3))
     assert schedules.from_starts([(0, 1), (50, 2)], 10) == (Slot(50, 1), Slot(0, 2))
+    assert schedules.from_starts([(30, 1), (50, 2)], 60) == (Slot(50, 1), Slot(10, 2))
     assert schedules.from_starts([], 10) == ()
 
 
