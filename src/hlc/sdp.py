@@ -251,8 +251,8 @@ def answer(
 ) -> SdpResponse | SdpWirelessResponse | None:
     """What a station says to a request; None: it stays silent.
 
-    Where it does not offer the security that is asked for, it says what it does offer: whether to go on is the vehicle's
-    decision. [V2G20-1238] To the wireless variant a station answers that is `wireless`.
+    Where it does not offer the security that is asked for, it says what it does offer: whether to go on is the
+    vehicle's decision. [V2G20-1238] To the wireless variant a station answers that is `wireless`.
     """
     if not isinstance(request, SdpRequest | SdpWirelessRequest) or request.transport is not Transport.TCP:
         return None

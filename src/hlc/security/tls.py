@@ -92,7 +92,8 @@ class _Tls:
     def receive(self, data: bytes) -> Received:
         """Octets from the peer. Raises `TlsError`."""
         assert self._connection is not None
-        self._connection.bio_write(data)
+        if data:
+            self._connection.bio_write(data)
         return self._step()
 
     def send(self, plaintext: bytes) -> bytes:

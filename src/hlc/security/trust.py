@@ -17,7 +17,7 @@ from hlc.security.verify import MOST_SENT, Finding, Rule, verify
 
 ALERTS: Final = {
     Rule.ISSUER: Alert.UNKNOWN_CA,
-    Rule.THROW_AWAY: Alert.UNKNOWN_CA,
+    Rule.UNTRUSTED: Alert.UNKNOWN_CA,
     Rule.EXPIRED: Alert.CERTIFICATE_EXPIRED,
     Rule.NOT_YET_VALID: Alert.CERTIFICATE_EXPIRED,
     Rule.REVOKED: Alert.CERTIFICATE_REVOKED,
@@ -28,15 +28,16 @@ ALERTS: Final = {
 }
 """What the peer is told; of other rules that its certificate is bad."""
 CURVES: Final = {Version.TLS12: (Curve.P256,), Version.TLS13: (Curve.P521, Curve.ED448)}
-REVOCATION: Final = (Rule.REVOKED, Rule.REVOCATION_UNKNOWN)
 MOST_NOTES: Final = 4
 
 
 class Trust(NamedTuple):
     """Judges what a peer of this role shows.
 
-    `now` gives the time, aware of its zone. `p256`: TLS 1.3 with secp256r1 is accepted too, for test hierarchies that
-    have nothing else. `strict`: whoever shows no good OCSP response of its own certificate is refused. [V2G2-873]
+    `now` gives the time, aware of its zone. `strict`: a station that shows no good OCSP response for its own
+    certificate is refused. [V2G2-873] `p256`: the hierarchy has nothing but secp256r1, as test hierarchies of the field
+    do; it is accepted with TLS 1.3 then, and so is the other defect that goes with it, a provisioning certificate that
+    is shown as the vehicle's.
     """
 
     role: Role
@@ -47,40 +48,40 @@ class Trust(NamedTuple):
 
     def chain(self, certificates: Certificates, version: int) -> Verdict:
         """On the chain. Never raises."""
-        found = self._findings(certificates, version)
-        return found if isinstance(found, Verdict) else _verdict(found)
+        try:
+            found = self._findings(certificates, version)
+        except PkiError as error:
+            return Verdict(f"it sent {error}", Alert.BAD_CERTIFICATE)
+        fatal = [finding for finding in found if finding.fatal]
+        notes = tuple(str(finding) for finding in found if not finding.fatal)[:MOST_NOTES]
+        if not fatal:
+            return Verdict(notes=notes)
+        return Verdict(str(fatal[0]), ALERTS.get(fatal[0].rule, Alert.BAD_CERTIFICATE), notes)
 
     def revocation(self, certificates: Certificates, version: int) -> Verdict:
         """On the OCSP responses. Never raises."""
         count = len(certificates.chain)
-        ocsp = (*certificates.ocsp, *[None] * count)[:count]
-        found = self._findings(certificates, version, ocsp)
-        if isinstance(found, Verdict):
-            return found
-        about = [finding for finding in found if finding.rule in REVOCATION]
-        if self.strict:
-            about = [
-                finding._replace(fatal=finding.fatal or finding.certificate.startswith("leaf")) for finding in about
-            ]
-        return _verdict(about)
+        try:
+            found = self._findings(certificates, version, (*certificates.ocsp, *[None] * count)[:count])
+        except PkiError as error:
+            return Verdict(f"it sent {error}", Alert.BAD_CERTIFICATE)
+        for finding in found:
+            if finding.rule is Rule.REVOKED:
+                return Verdict(str(finding), Alert.CERTIFICATE_REVOKED)
+        unknown = [finding for finding in found if finding.rule is Rule.REVOCATION_UNKNOWN]
+        if self.strict and unknown and unknown[0].certificate.startswith("leaf"):
+            return Verdict(str(unknown[0]), Alert.BAD_CERTIFICATE_STATUS_RESPONSE)
+        return Verdict(notes=tuple(f"{finding.certificate}: {finding.text}" for finding in unknown[:1]))
 
     def _findings(
         self, certificates: Certificates, version: int, ocsp: Sequence[bytes | None] | None = None
-    ) -> list[Finding] | Verdict:
-        try:
-            chain = [parse(der) for der in certificates.chain[:MOST_SENT]]
-        except PkiError as error:
-            return Verdict(f"it sent {error}", Alert.BAD_CERTIFICATE)
+    ) -> list[Finding]:
+        """What is wrong with them. Raises `PkiError` for what is no certificate."""
+        chain = [parse(der) for der in certificates.chain[:MOST_SENT]]
         curves = CURVES[Version.TLS13 if version >= Version.TLS13 else Version.TLS12]
         if self.p256 and Curve.P256 not in curves:
             curves = (*curves, Curve.P256)
-        return verify(chain, self.roots, self.now(), self.role, curves=curves, ocsp=ocsp)
-
-
-def _verdict(findings: Sequence[Finding]) -> Verdict:
-    fatal = [finding for finding in findings if finding.fatal]
-    notes = tuple(str(finding) for finding in findings if not finding.fatal)[:MOST_NOTES]
-    if not fatal:
-        return Verdict(notes=notes)
-    worst = fatal[0]
-    return Verdict(str(worst), ALERTS.get(worst.rule, Alert.BAD_CERTIFICATE), notes)
+        found = verify(chain, self.roots, self.now(), self.role, curves=curves, ocsp=ocsp)
+        if self.p256 and self.role is Role.VEHICLE:
+            found = [finding._replace(fatal=finding.fatal and finding.rule is not Rule.ROLE) for finding in found]
+        return found

@@ -1,0 +1,110 @@
+"""From a PKI directory to TLS on connections: what a station or a vehicle can, and what is missing.
+
+Apart from `connection`, so that who needs no TLS does not load its library.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TextIO
+
+from hlc.runtime.errors import SetupError, WrongUsage
+from hlc.security import suites
+from hlc.security.certificate import LONGEST, Curve
+from hlc.security.handshake import Version
+from hlc.security.layer import Security
+from hlc.security.pki import Pki, load
+from hlc.security.profiles import Role, Root
+from hlc.security.tls import ClientTls, KeyLog, ServerTls
+from hlc.security.trust import Trust
+
+PATTERNS: Final = ("roots/*.pem", "*.chain.pem", "*.key.pem", "*.key.password", "*.ocsp/*.der")
+"""The files of a PKI directory."""
+
+
+def utc_now() -> datetime:
+    """The wall clock, by which certificates are judged."""
+    return datetime.now(UTC)
+
+
+def read_directory(directory: Path) -> Pki:
+    """The PKI in a directory; what is wrong with single files is in `problems`. Raises `SetupError` if it is none."""
+    if not directory.is_dir():
+        raise WrongUsage(f"--pki {directory} is no directory: hlc pki create {directory} makes one for tests")
+    files = {}
+    try:
+        for path in sorted({path for pattern in PATTERNS for path in directory.glob(pattern)}):
+            if path.is_file() and path.stat().st_size <= 4 * LONGEST:
+                files[path.relative_to(directory).as_posix()] = path.read_bytes()
+    except OSError as error:
+        raise SetupError(f"cannot read {error.filename or directory}: {error.strerror or error}") from error
+    if not files:
+        raise SetupError(
+            f"--pki {directory} has neither roots/v2g.pem nor NAME.chain.pem: hlc pki create makes such a directory"
+        )
+    return load(files)
+
+
+def station_security(
+    pki: Pki, *, plain: bool, now: Callable[[], datetime] = utc_now, keylog: KeyLog | None = None
+) -> Security:
+    """TLS as a station has it; `plain`: it serves connections without, too. Raises `SetupError` where it cannot."""
+    credentials = pki.credentials(Role.SECC)
+    if not credentials:
+        raise SetupError(_why("TLS needs the station's certificate, secc.chain.pem with secc.key.pem", pki))
+    if not any(suites.scheme(credential) for credential in credentials):
+        raise SetupError(f"the station's certificate is on none of {', '.join(curve.value for curve in Curve)}")
+    roots = pki.anchors(Role.VEHICLE)
+    p256 = suites.tls13(credentials) is suites.TLS13_P256
+    judge = Trust(Role.VEHICLE, roots, now, p256=p256) if roots else None
+    return Security(lambda: ServerTls(credentials, roots, judge, keylog), plain=plain)
+
+
+def vehicle_security(
+    pki: Pki,
+    versions: Sequence[Version],
+    *,
+    now: Callable[[], datetime] = utc_now,
+    keylog: KeyLog | None = None,
+    strict: bool = False,
+) -> Security:
+    """TLS as a vehicle has it, of these versions at most: without a certificate of its own there is no 1.3. Raises
+    `SetupError` where it can do none."""
+    roots, credentials = pki.roots(Root.V2G), pki.credentials(Role.VEHICLE)
+    if not roots:
+        raise SetupError(_why("TLS needs the roots by which a vehicle knows a station, roots/v2g.pem", pki))
+    able = [version for version in versions if credentials or version is not Version.TLS13]
+    if not able:
+        raise SetupError(
+            _why("ISO 15118-20 needs the vehicle's certificate, vehicle.chain.pem with vehicle.key.pem", pki)
+        )
+    p256 = suites.tls13(credentials) is suites.TLS13_P256
+    judge = Trust(Role.SECC, roots, now, p256=p256, strict=strict)
+    return Security(lambda: ClientTls(able, credentials, roots, judge, keylog), plain=False)
+
+
+def _why(need: str, pki: Pki) -> str:
+    """A need, and the first thing that is wrong with the directory."""
+    return f"{need}: " + (pki.problems[0] if pki.problems else "--pki DIR must have it")
+
+
+class KeyLogFile:
+    """The file of `--keylog`: by it Wireshark and `hlc decode` read what was encrypted. Raises `SetupError` where it
+    cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise SetupError(f"cannot write --keylog {path}: {error.strerror or error}") from error
+        self._file: TextIO = os.fdopen(descriptor, "a", encoding="ascii", errors="replace", buffering=1)
+
+    def __call__(self, line: str) -> None:
+        """A line in the format of NSS. One that cannot be written ends no session."""
+        try:
+            self._file.write(f"{line}\n")
+        except OSError:
+            return
