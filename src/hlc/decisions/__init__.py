@@ -12,6 +12,7 @@ from hlc.decisions.limits import (
     grant,
     incompatible,
     matched,
+    operating_point,
     plausible,
 )
 from hlc.decisions.values import int16, scaled, value
@@ -31,6 +32,7 @@ __all__ = [
     "incompatible",
     "int16",
     "matched",
+    "operating_point",
     "plausible",
     "scaled",
     "value",

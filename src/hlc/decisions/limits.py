@@ -50,11 +50,14 @@ class Granted(NamedTuple):
 def grant(wanted: SetPoint, ev: BatteryLimits, supply: SupplyLimits, present_volts: float) -> Granted:
     """What of a wish is fulfilled. A vehicle may ask for more than either side allows (many do); it does not get it.
 
-    The power limit acts on the current at the voltage present now.
+    The power limit acts on the current at the voltage present now. A negative current takes energy from the vehicle:
+    then the voltage is the lowest to which either side may be drawn.
     """
+    if wanted.amps < 0:
+        return _take_back(wanted, ev, supply, present_volts)
     volts = min(wanted.volts, ev.max_volts, supply.max_volts)
     amps = max(0.0, min(wanted.amps, ev.max_amps, supply.max_amps))
-    by_power = min(ev.max_watts, supply.max_watts) / max(present_volts, supply.min_volts, 1.0)
+    by_power = max(0.0, min(ev.max_watts, supply.max_watts)) / max(present_volts, supply.min_volts, 1.0)
     return Granted(
         volts=volts,
         amps=min(amps, by_power),
@@ -64,11 +67,38 @@ def grant(wanted: SetPoint, ev: BatteryLimits, supply: SupplyLimits, present_vol
     )
 
 
-def plausible(wanted: SetPoint, last: SetPoint, supply: SupplyLimits) -> SetPoint:
+def _take_back(wanted: SetPoint, ev: BatteryLimits, supply: SupplyLimits, present_volts: float) -> Granted:
+    amps = min(-wanted.amps, ev.max_discharge_amps, supply.max_discharge_amps)
+    by_power = min(ev.max_discharge_watts, supply.max_discharge_watts) / max(present_volts, supply.min_volts, 1.0)
+    return Granted(
+        volts=max(ev.min_volts, supply.min_volts),
+        amps=-max(0.0, min(amps, by_power)),
+        current_limited=-wanted.amps > supply.max_discharge_amps,
+        voltage_limited=False,
+        power_limited=amps > by_power and supply.max_discharge_watts <= ev.max_discharge_watts,
+    )
+
+
+def operating_point(
+    watts: float | None, ev: BatteryLimits, present_volts: float, *, room_wh: float, spare_wh: float
+) -> SetPoint:
+    """Where the station runs a vehicle that leaves the power to it: at `watts`, or as high as it goes. `grant` judges
+    the rest.
+
+    `room_wh` is what the battery can still take, `spare_wh` what it may give before it is at its least: without room
+    it is not charged, with nothing to spare not discharged.
+    """
+    amps = ev.max_amps if watts is None else watts / max(present_volts, 1.0)
+    if (amps > 0 and room_wh <= 0) or (amps < 0 and spare_wh <= 0):
+        amps = 0.0
+    return SetPoint(ev.max_volts, amps)
+
+
+def plausible(wanted: SetPoint, last: SetPoint, supply: SupplyLimits, *, back: bool = False) -> SetPoint:
     """A wish made sane: a voltage that the outlet cannot give at all is ignored for the last one, a negative current
-    is none.
+    is none, unless energy may flow back.
 
     Cars send such values for a moment (Skoda Enyaq, BMW i3 REX).
     """
     volts = wanted.volts if wanted.volts >= supply.min_volts else last.volts
-    return SetPoint(volts, max(0.0, wanted.amps))
+    return SetPoint(volts, wanted.amps if back else max(0.0, wanted.amps))

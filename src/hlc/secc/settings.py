@@ -7,6 +7,7 @@ from enum import Enum
 import msgspec
 
 from hlc.decisions.schedules import Slot
+from hlc.secc.iso15118_20.settings import Settings20
 
 
 class Service(Enum):
@@ -30,3 +31,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     schedules: tuple[tuple[Slot, ...], ...] = ()
     """Up to three to choose from, counted from the beginning of a session; none: all the outlet's power at any time.
     Their prices are price levels, the smaller the cheaper."""
+    iso15118_20: Settings20 = Settings20()

@@ -18,6 +18,7 @@ from hlc.rules import MAIN, SETUP, Kind, Phase, Rules
 from hlc.rules.din70121 import RULES as DIN70121
 from hlc.secc import din70121, iso15118_2
 from hlc.secc.conversation import LATER, Conversation, Handler
+from hlc.secc.iso15118_20 import dc as iso15118_20_dc
 from hlc.secc.settings import Settings
 from hlc.trace.events import Blame, Measurement, Side, Trace, ignore
 
@@ -33,6 +34,7 @@ SILENT_S: Final = 5.0
 CONVERSATIONS: Final[Mapping[str, Callable[[Station], Conversation]]] = {
     "din70121": din70121.Conversation,
     "iso15118_2": iso15118_2.Conversation,
+    "iso15118_20_dc": iso15118_20_dc.Conversation,
 }
 """The protocols that are built."""
 

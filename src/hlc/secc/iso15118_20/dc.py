@@ -1,0 +1,332 @@
+"""ISO 15118-20, what the station answers in DC, DC_BPT, MCS and MCS_BPT: limits, cable check, precharge, charge loop,
+welding detection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+from exi.messages.iso15118_20.dc import (
+    BPT_DC_CPDReqEnergyTransferMode,
+    BPT_DC_CPDResEnergyTransferMode,
+    BPT_Dynamic_DC_CLReqControlMode,
+    BPT_Dynamic_DC_CLResControlMode,
+    BPT_Scheduled_DC_CLReqControlMode,
+    BPT_Scheduled_DC_CLResControlMode,
+    DC_CableCheckReq,
+    DC_CableCheckRes,
+    DC_ChargeLoopReq,
+    DC_ChargeLoopRes,
+    DC_ChargeParameterDiscoveryReq,
+    DC_ChargeParameterDiscoveryRes,
+    DC_CPDReqEnergyTransferMode,
+    DC_CPDResEnergyTransferMode,
+    DC_PreChargeReq,
+    DC_PreChargeRes,
+    DC_WeldingDetectionReq,
+    DC_WeldingDetectionRes,
+    Dynamic_DC_CLReqControlMode,
+    Dynamic_DC_CLResControlMode,
+    Scheduled_DC_CLReqControlMode,
+    Scheduled_DC_CLResControlMode,
+)
+from exi.messages.iso15118_20.types import CLResControlMode, Processing, RationalNumber, ResponseCode
+from hlc import decisions
+from hlc.decisions import CableCheck, CableCheckState, Granted
+from hlc.flow import Refusal
+from hlc.ports import BatteryLimits, DcOutlet, Mode, SetPoint, SupplyLimits
+from hlc.rules import Kind
+from hlc.rules.iso15118_20.dc import RULES
+from hlc.rules.iso15118_20.services import DC_EXTENDED, MCS_CONNECTOR, Service
+from hlc.rules.iso15118_20.values import maybe, number, rational
+from hlc.secc import conversation
+from hlc.secc.iso15118_20 import common
+from hlc.trace.events import Blame
+
+if TYPE_CHECKING:
+    from hlc.secc.station import Station
+
+OK: Final = ResponseCode.OK
+CP_STATE_DETECTION_S: Final = 1.5
+"""So long the station waits for state C after the first DC_CableCheckReq, as in DIN SPEC 70121."""
+NO_BATTERY: Final = BatteryLimits(0.0, 0.0, 0.0, 0.0)
+
+
+class Types(NamedTuple):
+    """The types that a selected service has in the messages, and no others. [V2G20-1600]"""
+
+    parameters: Kind
+    scheduled: Kind
+    dynamic: Kind
+
+
+ONE_WAY: Final = Types(DC_CPDReqEnergyTransferMode, Scheduled_DC_CLReqControlMode, Dynamic_DC_CLReqControlMode)
+BOTH_WAYS: Final = Types(
+    BPT_DC_CPDReqEnergyTransferMode, BPT_Scheduled_DC_CLReqControlMode, BPT_Dynamic_DC_CLReqControlMode
+)
+
+
+class Conversation(common.Conversation):
+    """One session of DC charging in ISO 15118-20 at the station."""
+
+    rules = RULES
+    modes = frozenset({Mode.DC, Mode.DC_BPT, Mode.MCS, Mode.MCS_BPT})
+    discovery = DC_ChargeParameterDiscoveryReq
+
+    def __init__(self, station: Station) -> None:
+        super().__init__(station)
+        self.outlet = cast(DcOutlet, station.outlet)
+        self.vehicle = NO_BATTERY
+        """What the vehicle accepts, as it said last."""
+        self.bounds = NO_BATTERY
+        """What it accepts at most, as it said in DC_ChargeParameterDiscoveryReq."""
+        self.check: CableCheck | None = None
+        self.wanted = SetPoint(0.0, 0.0)
+        """The last plausible wish."""
+
+    def handlers(self) -> Mapping[Kind, conversation.Handler]:
+        return {
+            **super().handlers(),
+            DC_ChargeParameterDiscoveryReq: self.charge_parameter_discovery,
+            DC_CableCheckReq: self.cable_check,
+            DC_PreChargeReq: self.pre_charge,
+            DC_ChargeLoopReq: self.charge_loop,
+            DC_WeldingDetectionReq: self.welding_detection,
+        }
+
+    # Handlers
+
+    def charge_parameter_discovery(self, request: DC_ChargeParameterDiscoveryReq) -> DC_ChargeParameterDiscoveryRes:
+        said = request.DC_CPDReqEnergyTransferMode
+        if type(said) is not self.types.parameters:
+            text = f"{type(said).__name__} instead of {self.types.parameters.__name__}"
+            raise Refusal(ResponseCode.FAILED_WrongChargeParameter, text, "V2G20-1619")
+        battery = BatteryLimits(
+            max_volts=number(said.EVMaximumVoltage),
+            max_amps=number(said.EVMaximumChargeCurrent),
+            max_watts=number(said.EVMaximumChargePower),
+            capacity_wh=0.0,
+            min_volts=number(said.EVMinimumVoltage),
+            min_amps=number(said.EVMinimumChargeCurrent),
+        )
+        if isinstance(said, BPT_DC_CPDReqEnergyTransferMode):
+            battery = battery._replace(
+                max_discharge_amps=max(0.0, number(said.EVMaximumDischargeCurrent)),
+                max_discharge_watts=max(0.0, number(said.EVMaximumDischargePower)),
+            )
+        if misfit := decisions.incompatible(battery, self.outlet.limits()):
+            raise Refusal(ResponseCode.FAILED_WrongChargeParameter, misfit, "V2G20-2272")
+        self.vehicle = self.bounds = battery
+        return self._parameters(OK)
+
+    def cable_check(self, request: DC_CableCheckReq) -> DC_CableCheckRes:
+        if self.check is None:
+            test_volts = decisions.cable_check_volts(self.vehicle.max_volts, self.outlet.limits().max_volts)
+            self.check = CableCheck(self.outlet, test_volts, self.station.now, pilot_s=CP_STATE_DETECTION_S)
+            self.station.go_live()
+        state = self.check.look(self.station.now)
+        if state is CableCheckState.ONGOING or state.proven:
+            processing = Processing.Finished if state.proven else Processing.Ongoing
+            return DC_CableCheckRes(Header=self.header(), ResponseCode=OK, EVSEProcessing=processing)
+        blame = Blame.REMOTE if state is CableCheckState.NOT_READY else Blame.SETUP
+        raise Refusal(ResponseCode.FAILED, state.value, blame=blame)
+
+    def pre_charge(self, request: DC_PreChargeReq) -> DC_PreChargeRes:
+        limits = self.outlet.limits()
+        self._want(SetPoint(number(request.EVTargetVoltage), 0.0))
+        # The target is followed in every request: the first one may be wrong (BMW i3 REX).
+        target = min(self.wanted.volts, self.vehicle.max_volts, limits.max_volts)
+        self.outlet.output(target, decisions.PRECHARGE_AMPS)
+        if decisions.matched(self.outlet.volts(), target):
+            for phase in RULES.beginning[DC_PreChargeReq]:
+                self.station.kept(phase, request)
+        self.station.measured()
+        return self._pre_charge(OK)
+
+    def charge_loop(self, request: DC_ChargeLoopReq) -> DC_ChargeLoopRes:
+        mode = request.CLReqControlMode
+        expected = self.types.dynamic if self.dynamic else self.types.scheduled
+        if type(mode) is not expected:
+            text = f"{type(mode).__name__} instead of {expected.__name__}"
+            raise Refusal(ResponseCode.FAILED, text, "V2G20-1600")
+        fields = self.loop_fields(request)
+        present, supply = self.outlet.volts(), self.supply()
+        self._take_limits(mode)
+        if isinstance(mode, Dynamic_DC_CLReqControlMode):
+            least = mode.EVMinimumEnergyRequest
+            if isinstance(mode, BPT_Dynamic_DC_CLReqControlMode) and mode.EVMinimumV2XEnergyRequest is not None:
+                least = mode.EVMinimumV2XEnergyRequest
+            self.wanted = decisions.operating_point(
+                self.outlet.wanted_watts(),
+                self.vehicle,
+                present,
+                room_wh=number(mode.EVMaximumEnergyRequest),
+                spare_wh=-number(least),
+            )
+        else:
+            assert isinstance(mode, Scheduled_DC_CLReqControlMode)
+            self._want(SetPoint(number(mode.EVTargetVoltage), number(mode.EVTargetCurrent)))
+        granted = decisions.grant(self.wanted, self.vehicle, supply, present)
+        if self.delivering:
+            self.outlet.output(granted.volts, granted.amps)
+        self.station.measured()
+        return self._charge_loop(granted, fields)
+
+    def welding_detection(self, request: DC_WeldingDetectionReq) -> DC_WeldingDetectionRes:
+        pilot = self.outlet.control_pilot()
+        if pilot is not None and pilot.ready:
+            self.station.note("DC_WeldingDetectionReq while the pilot is still in state C")
+        if self.outlet.relays_closed():
+            self.station.note("the relays are still closed")
+        self.station.measured()
+        return self._welding_detection(OK)
+
+    # What the common part asks
+
+    def connector(self, service: Service) -> int | None:
+        return MCS_CONNECTOR if service in (Service.MCS, Service.MCS_BPT) else DC_EXTENDED
+
+    def max_watts(self) -> float:
+        return self.outlet.limits().max_watts
+
+    def max_watts_back(self) -> float:
+        return self.outlet.limits().max_discharge_watts
+
+    def begin(self) -> bool:
+        if not self.station.live or not self.outlet.relays_closed() or not self.outlet.ready():
+            raise Refusal(ResponseCode.FAILED_PowerDeliveryNotApplied, "the outlet is not ready", blame=Blame.SETUP)
+        return True
+
+    def rest(self) -> None:
+        if self.delivering:
+            self.outlet.output(self.outlet.volts(), 0.0)
+
+    def renew(self) -> None:
+        super().renew()
+        self.check = None
+
+    def winding_down(self, request: Any) -> bool:
+        return isinstance(request, DC_WeldingDetectionReq) or super().winding_down(request)
+
+    def look(self) -> None:
+        if self.check is not None:
+            self.check.look(self.station.now)
+
+    @property
+    def types(self) -> Types:
+        """The types of the selected service."""
+        return BOTH_WAYS if self.bidirectional else ONE_WAY
+
+    def supply(self) -> SupplyLimits:
+        """What may flow now: what the outlet can, within what is agreed and what the energy management wants."""
+        limits = self.outlet.limits()
+        managed = self.outlet.wanted_watts()
+        most = min(limits.max_watts, self.limit())
+        if managed is not None and managed >= 0:
+            most = min(most, managed)
+        back = min(limits.max_discharge_watts, self.limit_back())
+        return limits._replace(max_watts=most, max_discharge_watts=back)
+
+    # What the vehicle says
+
+    def _want(self, wish: SetPoint) -> None:
+        self.wanted = decisions.plausible(wish, self.wanted, self.outlet.limits(), back=self.bidirectional)
+        if self.wanted != wish:
+            self.station.note(f"implausible wish of {wish.volts:g} V, {wish.amps:g} A ignored")
+
+    def _take_limits(self, mode: Any) -> None:
+        """Take over the limits of a charge loop request, never beyond the first ones. [V2G20-2654], [V2G20-2655]"""
+        old, bounds = self.vehicle, self.bounds
+
+        def lower(name: str, last: float, most: float) -> float:
+            said: RationalNumber | None = getattr(mode, name, None)
+            return min(most, max(0.0, maybe(said, last)))
+
+        self.vehicle = old._replace(
+            # A voltage of zero is nonsense.
+            max_volts=lower("EVMaximumVoltage", old.max_volts, bounds.max_volts) or old.max_volts,
+            max_amps=lower("EVMaximumChargeCurrent", old.max_amps, bounds.max_amps),
+            max_watts=lower("EVMaximumChargePower", old.max_watts, bounds.max_watts),
+            min_volts=max(maybe(getattr(mode, "EVMinimumVoltage", None), old.min_volts), bounds.min_volts),
+            max_discharge_amps=lower("EVMaximumDischargeCurrent", old.max_discharge_amps, bounds.max_discharge_amps),
+            max_discharge_watts=lower("EVMaximumDischargePower", old.max_discharge_watts, bounds.max_discharge_watts),
+        )
+
+    # Phrases
+
+    def refusals(self) -> Mapping[Kind, Callable[[ResponseCode], Any]]:
+        return {
+            **super().refusals(),
+            DC_ChargeParameterDiscoveryReq: self._parameters,
+            DC_CableCheckReq: lambda code: DC_CableCheckRes(
+                Header=self.header(), ResponseCode=code, EVSEProcessing=Processing.Finished
+            ),
+            DC_PreChargeReq: self._pre_charge,
+            DC_ChargeLoopReq: lambda code: self._charge_loop(
+                Granted(0.0, 0.0, False, False, False),
+                {"Header": self.header(), "ResponseCode": code, "EVSEStatus": self.status()},
+            ),
+            DC_WeldingDetectionReq: self._welding_detection,
+        }
+
+    def _parameters(self, code: ResponseCode) -> DC_ChargeParameterDiscoveryRes:
+        limits = self.outlet.limits()
+        fields = {
+            "EVSEMaximumChargePower": rational(limits.max_watts),
+            "EVSEMinimumChargePower": rational(limits.min_amps * limits.min_volts),
+            "EVSEMaximumChargeCurrent": rational(limits.max_amps),
+            "EVSEMinimumChargeCurrent": rational(limits.min_amps),
+            "EVSEMaximumVoltage": rational(limits.max_volts),
+            "EVSEMinimumVoltage": rational(limits.min_volts),
+        }
+        if not self.bidirectional:
+            mode = DC_CPDResEnergyTransferMode(**fields)
+        else:
+            mode = BPT_DC_CPDResEnergyTransferMode(
+                **fields,
+                EVSEMaximumDischargePower=rational(limits.max_discharge_watts),
+                EVSEMinimumDischargePower=rational(0.0),
+                EVSEMaximumDischargeCurrent=rational(limits.max_discharge_amps),
+                EVSEMinimumDischargeCurrent=rational(0.0),
+            )
+        return DC_ChargeParameterDiscoveryRes(Header=self.header(), ResponseCode=code, DC_CPDResEnergyTransferMode=mode)
+
+    def _pre_charge(self, code: ResponseCode) -> DC_PreChargeRes:
+        return DC_PreChargeRes(
+            Header=self.header(), ResponseCode=code, EVSEPresentVoltage=rational(self.outlet.volts())
+        )
+
+    def _charge_loop(self, granted: Granted, fields: dict[str, Any]) -> DC_ChargeLoopRes:
+        return DC_ChargeLoopRes(
+            **fields,
+            EVSEPresentCurrent=rational(self.outlet.amps()),
+            EVSEPresentVoltage=rational(self.outlet.volts()),
+            EVSEPowerLimitAchieved=granted.power_limited,
+            EVSECurrentLimitAchieved=granted.current_limited,
+            EVSEVoltageLimitAchieved=granted.voltage_limited,
+            CLResControlMode=self._limits(),
+        )
+
+    def _limits(self) -> CLResControlMode:
+        """What the station can give now, in the words of the control mode."""
+        limits = self.supply()
+        fields: dict[str, Any] = {
+            "EVSEMaximumChargePower": rational(limits.max_watts),
+            "EVSEMinimumChargePower": rational(min(limits.max_watts, limits.min_amps * limits.min_volts)),
+            "EVSEMaximumChargeCurrent": rational(limits.max_amps),
+            "EVSEMaximumVoltage": rational(limits.max_volts),
+        }
+        if not self.bidirectional:
+            return (Dynamic_DC_CLResControlMode if self.dynamic else Scheduled_DC_CLResControlMode)(**fields)
+        return (BPT_Dynamic_DC_CLResControlMode if self.dynamic else BPT_Scheduled_DC_CLResControlMode)(
+            **fields,
+            EVSEMaximumDischargePower=rational(limits.max_discharge_watts),
+            EVSEMinimumDischargePower=rational(0.0),
+            EVSEMaximumDischargeCurrent=rational(limits.max_discharge_amps),
+            EVSEMinimumVoltage=rational(limits.min_volts),
+        )
+
+    def _welding_detection(self, code: ResponseCode) -> DC_WeldingDetectionRes:
+        return DC_WeldingDetectionRes(
+            Header=self.header(), ResponseCode=code, EVSEPresentVoltage=rational(self.outlet.volts())
+        )
