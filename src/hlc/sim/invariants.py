@@ -16,12 +16,10 @@ from hlc.flow import Machine, failed
 from hlc.sim.cable import SimulatedCable
 from hlc.sim.outlet import SimulatedOutlet
 from hlc.sim.vehicle import SimulatedVehicle
+from hlc.sim.watch import LOOKS_S, Watch
 from hlc.trace.events import Event, Message
 
-PILOT_S: Final = 0.15
-"""A station that sees the pilot leave state C has no voltage switched on after this time (two looks, and a margin)."""
 TOLERANCE: Final = 1.01
-DIGITS: Final = str.maketrans("", "", "0123456789")
 
 
 class Stage(IntEnum):
@@ -57,21 +55,14 @@ class Limits(NamedTuple):
         )
 
 
-class Invariants:
-    """Watches one session. `station` and `vehicle` are its machines."""
+class Invariants(Watch):
+    """Those of DC."""
 
     def __init__(self, station: Machine, vehicle: Machine) -> None:
-        self.station = station
-        self.vehicle = vehicle
-        self.violations: list[str] = []
-        """Each kind once, when it was first seen."""
-        self._said: set[str] = set()
+        super().__init__(station, vehicle)
         self.stage = Stage.NOTHING
-        self.told = True
-        """Whether the station was told the vehicle's limits as they are; else its own alone bind it."""
         self._was_ready = False
         self._not_ready_since: float | None = None
-        self._ended_at: dict[str, float] = {}
         self._contactors = False
         self._ready = False
         self._demanded = False
@@ -79,7 +70,6 @@ class Invariants:
         self._limits: Limits | None = None
 
     def message(self, event: Event) -> None:
-        """Follow what is said. Call it with the events of both sides, each message once."""
         if not isinstance(event, Message) or event.schema == "sap":
             return
         body: Any = event.message.Body.BodyElement
@@ -99,7 +89,6 @@ class Invariants:
                 self.stage = Stage.DELIVERY if self._ready else Stage.ENDED
 
     def step(self, cable: SimulatedCable) -> None:
-        """Look at the world after a step."""
         outlet, vehicle = cable.outlet, cable.vehicle
         assert outlet is not None
         assert vehicle is not None
@@ -148,7 +137,7 @@ class Invariants:
             self._say(cable, "a voltage is switched on before the vehicle has shown state C")
         elif self._not_ready_since is None:
             self._not_ready_since = cable.now
-        elif cable.now - self._not_ready_since > PILOT_S:
+        elif cable.now - self._not_ready_since > LOOKS_S:
             self._say(cable, "a voltage is switched on though the vehicle does not show state C")
 
     def _flowing(self, cable: SimulatedCable, amps: float) -> None:
@@ -184,12 +173,3 @@ class Invariants:
             late = self._since("both", now) > decisions.EMERGENCY_S + decisions.DISCHARGE_S
             if late and cable.volts >= decisions.SAFE_VOLTS and not vehicle.welded:
                 self._say(cable, "a voltage at the contacts after both have ended")
-
-    def _since(self, what: str, now: float) -> float:
-        return now - self._ended_at.setdefault(what, now)
-
-    def _say(self, cable: SimulatedCable, text: str) -> None:
-        kind = text.translate(DIGITS)
-        if kind not in self._said:
-            self._said.add(kind)
-            self.violations.append(f"{cable.now:.3f} s, {cable.volts:.0f} V, {cable.amps:.1f} A: {text}")

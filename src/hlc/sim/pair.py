@@ -14,15 +14,18 @@ import heapq
 from collections.abc import Callable, Iterator
 from ipaddress import IPv6Address
 from random import Random
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from hlc import evcc, sap, sdp, secc
 from hlc.flow import Close, Effect, Machine, Send
 from hlc.ids import ChargePointState, VehicleState, message_id
-from hlc.sim.cable import link
+from hlc.sim import cable, wpt
+from hlc.sim.cable import SimulatedCable
 from hlc.sim.invariants import Invariants
 from hlc.sim.outlet import SimulatedOutlet
 from hlc.sim.vehicle import SimulatedVehicle
+from hlc.sim.wpt import SimulatedPad, SimulatedReceiver
+from hlc.sim.wpt_invariants import WptInvariants
 from hlc.trace.events import Event, Frame, Message, Side, StateEntered, Trace, ignore
 
 LATENCY_S: Final = 0.002
@@ -33,6 +36,17 @@ AFTER_S: Final = 3.0
 """So long the world goes on after the session, for the invariants to see it at rest."""
 STATION_ADDRESS: Final = IPv6Address("fe80::2:1")
 STATION_PORT: Final = 50000
+WIRELESS: Final = {
+    "iso15118_20_wpt": sdp.SdpWirelessRequest(
+        security=sdp.Security.NONE, positioning=sdp.Positioning.PPD_INFRASTRUCTURE, coupling=sdp.Coupling.WPT
+    ),
+    "iso15118_20_acdp": sdp.SdpWirelessRequest(
+        security=sdp.Security.NONE,
+        positioning=sdp.Positioning.PPD_INFRASTRUCTURE,
+        coupling=sdp.Coupling.INVERSE_PANTOGRAPH_CROSS_RAIL,
+    ),
+}
+"""What vehicles of these protocols say of themselves in discovery."""
 
 
 class Delivery(NamedTuple):
@@ -52,6 +66,16 @@ class Hang(Exception):  # noqa: N818
     """A session that does not come to an end."""
 
 
+def _joined(outlet: Any, ev: Any) -> tuple[SimulatedCable, Callable[[Machine, Machine], Any]]:
+    """What lies between an outlet and a vehicle of one kind, and what must hold there."""
+    match outlet, ev:
+        case SimulatedPad(), SimulatedReceiver():
+            return wpt.link(outlet, ev), WptInvariants
+        case SimulatedOutlet(), SimulatedVehicle():
+            return cable.link(outlet, ev), Invariants
+    raise TypeError(f"{type(ev).__name__} does not fit {type(outlet).__name__}")
+
+
 class Pair:
     """One session between a simulated vehicle and a simulated outlet.
 
@@ -61,7 +85,7 @@ class Pair:
     def __init__(
         self,
         ev: SimulatedVehicle,
-        outlet: SimulatedOutlet,
+        outlet: SimulatedOutlet | SimulatedPad,
         *,
         protocol: str = "din70121",
         trace: Trace = ignore,
@@ -73,8 +97,9 @@ class Pair:
         start: float = 0.0,
     ) -> None:
         self.ev = ev
-        self.outlet = outlet
-        self.cable = link(outlet, ev)
+        self.outlet: Any = outlet
+        """Of the kind that was given."""
+        self.cable, watch = _joined(outlet, ev)
         self.now = start
         self.latency_s = latency_s
         self.tamper = tamper
@@ -83,6 +108,7 @@ class Pair:
         """Names of the messages, in the order in which they were sent."""
         self.states: dict[Side, list[VehicleState | ChargePointState]] = {Side.EVCC: [], Side.SECC: []}
         self.trace = trace
+        self.protocol = protocol
         protocols = (sap.PROTOCOLS[protocol],)
         self.station = secc.Station(
             outlet,
@@ -95,7 +121,7 @@ class Pair:
             ev, protocols=protocols, settings=vehicle_settings, trace=lambda event: self._traced(Side.EVCC, event)
         )
         self.machines: dict[Side, Machine] = {Side.SECC: self.station, Side.EVCC: self.vehicle}
-        self.invariants = Invariants(self.station, self.vehicle)
+        self.invariants = watch(self.station, self.vehicle)
         self.cable.observer = self.invariants.step
         self._queue: list[tuple[float, int, Delivery | Side | Callable[[], None]]] = []
         self._arrived = {Side.SECC: 0.0, Side.EVCC: 0.0}
@@ -248,9 +274,23 @@ class Pair:
             self._fresh.append(event)
 
     def _discover(self) -> None:
-        """SECC discovery: one datagram each way, as events."""
-        request = sdp.SdpRequest()
-        response = sdp.SdpResponse(address=STATION_ADDRESS, port=STATION_PORT)
+        """SECC discovery: one datagram each way, as events. Who has no cable asks over WLAN."""
+        asked = WIRELESS.get(self.protocol)
+        request: sdp.SdpMessage
+        response: sdp.SdpMessage
+        if asked is None:
+            request = sdp.SdpRequest()
+            response = sdp.SdpResponse(address=STATION_ADDRESS, port=STATION_PORT)
+        else:
+            request = asked
+            response = sdp.SdpWirelessResponse(
+                address=STATION_ADDRESS,
+                port=STATION_PORT,
+                security=asked.security,
+                diag_status=sdp.DiagStatus.FINISHED_WITH_EVSEID,
+                coupling=asked.coupling,
+                evseid=self.station.settings.EVSEID.decode(),
+            )
         for side, message in ((Side.EVCC, request), (Side.SECC, response)):
             at, name = self.now, message.name
             kind = message.payload_type

@@ -1,0 +1,105 @@
+"""The safety order of wireless power transfer as invariants, held against the simulated world at every step."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from exi.messages.iso15118_20.common import ChargeProgress
+from hlc import decisions
+from hlc.flow import Machine, failed
+from hlc.rules.iso15118_20.wpt import both_finished, misaligned
+from hlc.sim.cable import SimulatedCable
+from hlc.sim.watch import LOOKS_S, Watch
+from hlc.sim.wpt import TOLERANCE_MM, TRIAL_COIL_AMPS, WATTS_PER_COIL_AMP, AirGap
+from hlc.trace.events import Event, Message
+
+TRIAL_WATTS: Final = TRIAL_COIL_AMPS * WATTS_PER_COIL_AMP * 1.01
+"""What an alignment check may transmit."""
+FALL_S: Final = 0.3
+"""So long the field may take to fall in order, after the end of power delivery was agreed."""
+
+
+class WptInvariants(Watch):
+    """By what was said the two are paired, aligned, in delivery; by what is so, the vehicle stands in its place."""
+
+    def __init__(self, station: Machine, vehicle: Machine) -> None:
+        super().__init__(station, vehicle)
+        self.paired = self.aligned = self.delivery = False
+        self._request: Any = None
+
+    def message(self, event: Event) -> None:
+        if not isinstance(event, Message) or event.schema == "sap":
+            return
+        body: Any = event.message
+        if event.name.endswith("Req"):
+            self._request = body
+            return
+        if failed(body):
+            self.aligned = self.delivery = False
+            return
+        match event.name:
+            case "SessionSetupRes":
+                self.paired = body.ResponseCode == "OK_OldSessionJoined"
+            case "WPT_FinePositioningSetupRes":
+                self.paired = self.aligned = self.delivery = False
+            case "WPT_PairingRes":
+                self.paired = self._succeeded(body)
+            case "WPT_AlignmentCheckRes":
+                self.aligned = self._succeeded(body)
+            case "WPT_ChargeLoopRes" if misaligned(body):
+                self.aligned = self.delivery = False
+            case "PowerDeliveryRes":
+                starts = self._request.ChargeProgress is not ChargeProgress.Stop
+                self.delivery = starts and not misaligned(body)
+            case "SessionStopRes":
+                self.delivery = False
+
+    def _succeeded(self, response: Any) -> bool:
+        success = self._request.EVResultCode == "EVResultSuccess"
+        return success and both_finished(self._request, response) and not misaligned(response)
+
+    def step(self, cable: SimulatedCable) -> None:
+        assert isinstance(cable, AirGap)
+        pad, vehicle, now = cable.pad, cable.vehicle, cable.now
+        assert pad is not None
+        assert vehicle is not None
+        watts = pad.field_watts
+        if watts > 0.0:
+            self._driven(cable, watts)
+        for what, so in (
+            ("the vehicle is off its place", cable.distance_mm() > TOLERANCE_MM),
+            ("something lies in the field", pad.foreign_object or pad.living_object),
+            ("power delivery is not agreed", not self.delivery and watts > TRIAL_WATTS),
+        ):
+            limit = FALL_S if what.startswith("power") else LOOKS_S
+            if self._lasting(what, now, so=so) > limit and watts > 0.0:
+                self._say(cable, f"{watts:.0f} W leave the coil, and {what}")
+        if vehicle.contactors and not self.delivery:
+            if self._lasting("connected", now, so=True) > decisions.EMERGENCY_S and not vehicle.welded:
+                self._say(cable, "the vehicle's device is connected without power delivery")
+        else:
+            self._lasting("connected", now, so=False)
+        for machine, name in ((self.station, "station"), (self.vehicle, "vehicle")):
+            if machine.closed and self._since(name, now) > decisions.EMERGENCY_S:
+                if name == "station" and watts > 0.0:
+                    self._say(cable, "power leaves the coil after the station's end")
+                if name == "vehicle" and vehicle.contactors and not vehicle.welded:
+                    self._say(cable, "the vehicle's device is connected after its end")
+
+    def _driven(self, cable: AirGap, watts: float) -> None:
+        """The coil is driven."""
+        pad, vehicle = cable.pad, cable.vehicle
+        assert pad is not None
+        assert vehicle is not None
+        if not self.paired:
+            self._say(cable, "the coil is driven for a vehicle that is not paired")
+        if watts > TRIAL_WATTS and not self.aligned and self._lasting("unaligned", cable.now, so=True) > FALL_S:
+            self._say(cable, f"{watts:.0f} W leave the coil before the alignment is proven")
+        if watts <= TRIAL_WATTS or self.aligned:
+            self._lasting("unaligned", cable.now, so=False)
+        if not vehicle.locked:
+            self._say(cable, "the coil is driven under a vehicle that is not held in its place")
+        accepted = getattr(vehicle, "device", None)
+        most = min(pad.supply.max_watts, accepted.max_watts if accepted is not None and self.told else float("inf"))
+        if watts > most * 1.01:
+            self._say(cable, f"{watts:.0f} W leave the coil, {most:.0f} W are allowed")
