@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
-
 from exi.messages.sap import supportedAppProtocolReq, supportedAppProtocolRes
 from hlc import sap
 from hlc.evcc import din70121
 from hlc.evcc.conversation import Conversation
+from hlc.evcc.settings import Settings
 from hlc.flow import Decoded, Machine, Paused, failed
 from hlc.ids import VehicleState
 from hlc.ports import EV
@@ -27,16 +26,6 @@ MESSAGE: Final = "V2G_EVCC_Msg_Timeout"
 DECISION: Final = "V2G_EVCC_Sequence_Performance_Time"
 PACE: Final = "pace"
 SAP_TIMEOUT_S: Final = 2.0
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the owner of a vehicle decides."""
-
-    EVCCID: bytes = bytes.fromhex("020000000001")
-    """The MAC address of the vehicle's modem. Some stations end the session where it is empty."""
-    patience_s: float = 0.0
-    """Granted to every answer beyond the standard's timeout. Stations of the field exceed it at
-    ChargeParameterDiscovery, PowerDelivery and in the charge loop."""
 
 
 CONVERSATIONS: Final[Mapping[str, Callable[[Vehicle], Conversation]]] = {"din70121": din70121.Conversation}
