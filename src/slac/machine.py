@@ -390,6 +390,8 @@ class Machine:
             self._amp_map_over()
 
     def _amp_map_asked(self, mme: Mme) -> None:
+        """The peer's is confirmed and remarked. It is not handed to the own modem: no source that is known here says
+        that a modem of any family takes an amplitude map from its host."""
         if self.link is None or mme.source != self.link.peer:
             self.foreign(mme, "not the peer")
         elif not self._arrived:

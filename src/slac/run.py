@@ -196,10 +196,9 @@ class Run(Machine):
 
     @property
     def _missed(self) -> bool:
-        """Whether the own outlet may be one that was not heard in this run: there are more networks than candidates.
-
-        Outlets at which no vehicle waits are silent too. Where the modem does not tell, neighbours are a warning.
-        """
+        """Whether the own outlet may be one that was not heard in this run: the modem hears more networks than there
+        are candidates. Outlets at which no vehicle waits are silent too. Where the modem does not tell what it hears,
+        a neighbour that answered is a warning."""
         if self._around is None:
             return len(self.candidates) > 1
         return self._around.networks > len(self.candidates)
@@ -279,7 +278,7 @@ class Run(Machine):
         self.timers.cancel("TT_EV_atten_results", "TP_EV_match_session", "TP_EV_batch_msg_interval")
         choice = self._choice()
         if choice.found and self._missed and not choice.certain:
-            doubt = f"{choice.why}, but more networks are heard than outlets answered"
+            doubt = f"{choice.why}, but there are outlets that were not heard"
             self._match_found_again(choice.found, Reason.AMBIGUOUS, doubt)
         elif choice.found:
             self._match(choice.found, choice.why)
