@@ -65,3 +65,7 @@ class Conversation:
 
     def look(self) -> None:
         """Move on what is running between messages."""
+
+    def settled(self) -> bool:
+        """After the end, when the outlet is safe: do what is left to be done. Whether it is."""
+        return True

@@ -18,7 +18,9 @@ from hlc.rules import MAIN, SETUP, Kind, Phase, Rules
 from hlc.rules.din70121 import RULES as DIN70121
 from hlc.secc import din70121, iso15118_2
 from hlc.secc.conversation import LATER, Conversation, Handler
+from hlc.secc.iso15118_20 import acdp as iso15118_20_acdp
 from hlc.secc.iso15118_20 import dc as iso15118_20_dc
+from hlc.secc.iso15118_20 import wpt as iso15118_20_wpt
 from hlc.secc.settings import Settings
 from hlc.trace.events import Blame, Measurement, Side, Trace, ignore
 
@@ -34,7 +36,9 @@ SILENT_S: Final = 5.0
 CONVERSATIONS: Final[Mapping[str, Callable[[Station], Conversation]]] = {
     "din70121": din70121.Conversation,
     "iso15118_2": iso15118_2.Conversation,
+    "iso15118_20_acdp": iso15118_20_acdp.Conversation,
     "iso15118_20_dc": iso15118_20_dc.Conversation,
+    "iso15118_20_wpt": iso15118_20_wpt.Conversation,
 }
 """The protocols that are built."""
 
@@ -122,6 +126,9 @@ class Station(Machine):
 
     def is_safe(self) -> bool:
         return not self.outlet.relays_closed()
+
+    def is_settled(self) -> bool:
+        return self.conversation is None or (self.is_safe() and self.conversation.settled())
 
     def energy_wh(self) -> float:
         return self.outlet.energy_wh()
