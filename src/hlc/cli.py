@@ -33,6 +33,10 @@ examples:
   without modems:
   hlc powerline mev0:ev mse0:evse       a simulated powerline between two interfaces, for programs as they are
 
+  certificates:
+  hlc pki create pki                    a test hierarchy for TLS and Plug & Charge, in the folder pki
+  hlc pki show pki                      who is who, how long still, and what is wrong
+
   read a session:
   hlc decode session.pcapng             who said what, when, and what went wrong
   hlc decode 8000dbab9371d3234b71d1b981899189d191818991d26b9b3a232b30020000040040
@@ -96,6 +100,12 @@ def _powerline() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[A
     return powerline.add_arguments, powerline.run
 
 
+def _pki() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any], int]]:
+    from hlc.commands import pki
+
+    return pki.add_arguments, pki.run
+
+
 def _sniff() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any], int]]:
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("interface", metavar="INTERFACE", nargs="?")
@@ -119,6 +129,7 @@ COMMANDS: Final = {
     "slac": Command("match vehicle and outlet over the powerline, nothing else", _slac),
     "modem": Command("ask the powerline modem behind an interface, or give it a key", _modem),
     "powerline": Command("a simulated powerline between real interfaces", _powerline),
+    "pki": Command("make certificates for tests, or explain certificates", _pki),
     "sniff": Command("decode a session while it happens (not built yet)", _sniff),
 }
 

@@ -46,6 +46,9 @@ WRONG = [
     ("modem eth1 --nmk 00", "--nmk: '00' has 1 octets; it takes 16"),
     ("modem eth1 set-key --nid word", "--nid: 'word' is not hexadecimal"),
     ("modem eth1 info --password x", "hlc modem: --nmk, --password and --nid are for set-key\n"),
+    ("pki", "the following arguments are required: create|show, DIR|FILE"),
+    ("pki destroy x", "invalid choice: 'destroy'"),
+    ("pki show nowhere", "hlc pki: nowhere: there is no such file or directory\n"),
     ("sniff eth1", "hlc sniff: not built yet"),
 ]
 

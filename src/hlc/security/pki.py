@@ -37,6 +37,7 @@ MOST_CERTIFICATES: Final = 64
 
 CHAIN: Final = re.compile(rf"({'|'.join(Role)})((?:\.[a-z0-9_-]+)?)\.chain\.pem")
 """The file of a chain: whose, and its tag."""
+ROOTS: Final = {f"roots/{kind}.pem": kind for kind in Root}
 
 
 class Credential(NamedTuple):
@@ -75,17 +76,21 @@ class Pki(NamedTuple):
         return self.shown.get(Role(name), ())
 
 
+def is_directory(names: Iterable[str]) -> bool:
+    """Whether files bear the names of a PKI directory."""
+    return any(CHAIN.fullmatch(name) or name in ROOTS for name in names)
+
+
 def load(files: Mapping[str, bytes]) -> Pki:
     """Roots and credentials from the files of a directory, by their names relative to it. Never raises."""
     problems: list[str] = []
     trusted = {}
-    for kind in Root:
-        name = f"roots/{kind}.pem"
+    for name, kind in ROOTS.items():
         if name in files:
             trusted[kind] = tuple(_roots(name, files[name], problems))
     shown: dict[Role, tuple[Credential, ...]] = {}
     # Plain names first, then P-521 before Ed448: the order of preference of ISO 15118-20 [V2G20-2461].
-    for name in sorted(files, key=_rank):
+    for name in sorted(files, key=rank):
         found = CHAIN.fullmatch(name)
         if found is None:
             continue
@@ -100,12 +105,13 @@ def load(files: Mapping[str, bytes]) -> Pki:
         stem = name.removesuffix(".key.pem")
         if stem != name and CHAIN.fullmatch(f"{stem}.chain.pem") and f"{stem}.chain.pem" not in files:
             problems.append(f"{stem}.chain.pem is missing: {name} is of no use without its certificates")
-    if not any(trusted.values()) and not shown:
+    if not is_directory(files):
         problems.append("no roots/v2g.pem, roots/oem.pem, roots/mo.pem and no NAME.chain.pem: no PKI directory")
     return Pki(trusted, shown, tuple(problems))
 
 
-def _rank(name: str) -> tuple[int, str]:
+def rank(name: str) -> tuple[int, str]:
+    """Where the file of a chain stands among those of its role: by its tag."""
     tags = [f".{curve.tag}." for curve in Curve if curve.tag]
     found = CHAIN.fullmatch(name)
     if found is None or not found[2]:

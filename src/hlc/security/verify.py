@@ -57,7 +57,7 @@ class Rule(Enum):
     ALGORITHM = "ISO 15118-2 annex F; ISO 15118-20 annex B"
     SIZE = "certificateType of the message schemas"
     IDENTIFIER = "ISO 15118-2 annex H; ISO 15118-20 annex C"
-    ROOT_SENT = "ISO 15118-2 7.3.4"
+    ROOT_SENT = "RFC 5246 7.4.2, RFC 8446 4.4.2"
 
 
 class Finding(NamedTuple):
@@ -119,10 +119,11 @@ def verify(
     path = build(chain, roots)
     found = list(path.findings)
     for link in path.links:
-        found += _certificate(link, now)
+        found += alone(link, now)
     found += _lengths(path)
     found += _keys(path.links, curves)
-    found += _leaf(path.links[0], role)
+    if role is not None or not path.links[0].facts.ca:
+        found += _leaf(path.links[0], role)
     if ocsp is not None:
         found += _revocation(path, dict(zip(chain, ocsp, strict=False)), now)
     return found
@@ -135,7 +136,7 @@ def build(chain: Sequence[Certificate], roots: Sequence[Certificate]) -> Path:
     """The chain in order, from its leaf to a trusted root, by the names and signatures of what was sent."""
     sent = [read(one) for one in chain[:MOST_SENT]]
     trusted = [read(one) for one in roots]
-    links = [Link(sent[0], "leaf")]
+    links = [Link(sent[0], "Sub-CA" if sent[0].ca else "leaf")]
     left = sent[1:]
     findings = []
     if len(chain) > MOST_SENT:
@@ -235,7 +236,8 @@ def days(span: timedelta) -> str:
     return f"{span.days} days"
 
 
-def _certificate(link: Link, now: datetime) -> list[Finding]:
+def alone(link: Link, now: datetime) -> list[Finding]:
+    """What is wrong with a certificate whatever stands above and below it."""
     facts, found = link.facts, []
 
     def finding(rule: Rule, text: str, do: str, fatal: bool = True) -> None:
@@ -288,9 +290,9 @@ def _keys(links: Sequence[Link], curves: Sequence[Curve]) -> list[Finding]:
     found = []
     leaf = links[0].facts.curve
     allowed = " or ".join(curve.value for curve in curves)
-    for link in links:
+    for place, link in enumerate(links):
         facts = link.facts
-        if facts.curve is None or (facts.curve not in curves and link.place == "leaf"):
+        if facts.curve is None or (facts.curve not in curves and place == 0):
             text = f"its key is {facts.key}, where {allowed} is prescribed"
             found.append(Finding(Rule.CURVE, link.label, text, f"it must be made anew with {allowed}"))
         elif leaf is not None and facts.curve != leaf:
@@ -387,9 +389,9 @@ def _identifier(link: Link, role: Role | None) -> list[Finding]:
 def _revocation(path: Path, responses: dict[Certificate, bytes | None], now: datetime) -> list[Finding]:
     """What the OCSP responses say of each certificate whose issuer is known."""
     found: list[Finding] = []
-    if not path.complete:
-        return found
     for link, issuer in pairwise(path.links):
+        if not signed(link.facts, issuer.facts):
+            continue  # what was sent stops short of a root, and this is no part of the chain
         answer = revocation.judge(responses.get(link.facts.certificate), link.facts, issuer.facts, now)
         if answer.state is revocation.State.REVOKED:
             do = "it must not be used any more: its owner needs a new one"
