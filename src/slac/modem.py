@@ -177,7 +177,8 @@ class Modem:
         """One of the messages that are `HEARD`."""
         self._now = max(now, self._now)
         if self.identity and mme.source != self.identity.mac:
-            self._remark(Kind.FOREIGN, f"{mme.name} of the modem {mme.source.hex(':')}, which is not ours")
+            if mme.name not in IDENTIFIED:  # one family is asked by broadcast: the peer's modem hears it too
+                self._remark(Kind.FOREIGN, f"{mme.name} of the modem {mme.source.hex(':')}, which is not ours")
         elif mme.name == "VS_HOST_ACTION.IND":
             self._host_action(mme.fields["host_action"])
         elif mme.name in UNASKED:

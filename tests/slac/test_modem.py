@@ -319,6 +319,14 @@ def test_answers_of_other_modems_are_not_taken() -> None:
     assert talk.remarks[0].kind is Kind.FOREIGN
 
 
+def test_that_remote_modems_answer_who_they_are_is_no_news() -> None:
+    talk = Talk("Qualcomm")
+    own = talk.modem.identity
+    talk.hear("VS_GET_VERSION.CNF", source=REMOTE)
+    assert talk.log == []
+    assert talk.modem.identity is own
+
+
 def test_host_actions_are_remarked_once() -> None:
     talk = Talk("Qualcomm")
     for _ in range(5):
