@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from exi.messages.sap import supportedAppProtocolReq, supportedAppProtocolRes
 from hlc import sap
-from hlc.evcc import din70121
+from hlc.evcc import din70121, iso15118_2
 from hlc.evcc.conversation import Conversation
+from hlc.evcc.iso15118_20 import dc as iso15118_20_dc
 from hlc.evcc.settings import Settings
 from hlc.flow import Decoded, Machine, Paused, failed
 from hlc.ids import VehicleState
@@ -28,7 +29,11 @@ PACE: Final = "pace"
 SAP_TIMEOUT_S: Final = 2.0
 
 
-CONVERSATIONS: Final[Mapping[str, Callable[[Vehicle], Conversation]]] = {"din70121": din70121.Conversation}
+CONVERSATIONS: Final[Mapping[str, Callable[[Vehicle], Conversation]]] = {
+    "din70121": din70121.Conversation,
+    "iso15118_2": iso15118_2.Conversation,
+    "iso15118_20_dc": iso15118_20_dc.Conversation,
+}
 """The protocols that are built."""
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
-from exi.messages.din70121 import EVSEProcessing
 from hlc import decisions
 from hlc.flow import Machine, failed
+from hlc.rules.answers import finished
 from hlc.sim.cable import SimulatedCable
 from hlc.sim.outlet import SimulatedOutlet
 from hlc.sim.vehicle import SimulatedVehicle
@@ -76,14 +76,17 @@ class Invariants(Watch):
         if event.name == "CableCheckReq":
             self.stage = max(self.stage, Stage.CABLE_CHECK)
         elif event.name == "PowerDeliveryReq":
-            self._ready = body.ReadyToChargeState
+            self._ready = getattr(body, "ReadyToChargeState", False) or getattr(body, "ChargeProgress", "") == "Start"
         elif event.name == "CurrentDemandReq" and not self._demanded:
             self._demanded = True
             self._demanded_open = not self._contactors
         elif event.name.endswith("Res") and not failed(body):
-            if event.name == "ChargeParameterDiscoveryRes" and body.EVSEProcessing is EVSEProcessing.Finished:
+            if event.name == "ChargeParameterDiscoveryRes" and finished(body):
+                if self.stage is Stage.ENDED:  # a renegotiation: what begins again is held against the same order
+                    self.stage = Stage.NOTHING
+                    self._ended_at.pop("delivery", None)
                 self.stage = max(self.stage, Stage.PARAMETERS)
-            elif event.name == "CableCheckRes" and body.EVSEProcessing is EVSEProcessing.Finished:
+            elif event.name == "CableCheckRes" and finished(body):
                 self.stage = max(self.stage, Stage.ISOLATION_PROVEN)
             elif event.name == "PowerDeliveryRes":
                 self.stage = Stage.DELIVERY if self._ready else Stage.ENDED
