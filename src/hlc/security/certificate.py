@@ -17,7 +17,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
-from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import (
+    AuthorityInformationAccessOID,
+    ExtendedKeyUsageOID,
+    ExtensionOID,
+    NameOID,
+    SignatureAlgorithmOID,
+)
 
 from hlc.trace.describe import clean
 
@@ -73,6 +79,23 @@ PURPOSES: Final = {
 }
 
 
+ALGORITHMS: Final = {
+    SignatureAlgorithmOID.ECDSA_WITH_SHA256.dotted_string: Curve.P256,
+    SignatureAlgorithmOID.ECDSA_WITH_SHA512.dotted_string: Curve.P521,
+    SignatureAlgorithmOID.ED448.dotted_string: Curve.ED448,
+}
+"""The signature algorithms of the profiles, and the key that each belongs to."""
+
+UNDERSTOOD: Final = {
+    ExtensionOID.BASIC_CONSTRAINTS,
+    ExtensionOID.KEY_USAGE,
+    ExtensionOID.EXTENDED_KEY_USAGE,
+    ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+    ExtensionOID.CERTIFICATE_POLICIES,
+}
+"""Extensions that may be critical: they are judged, or take nothing away where no policy is asked for."""
+
+
 class Facts(NamedTuple):
     """What a certificate says of itself."""
 
@@ -102,6 +125,8 @@ class Facts(NamedTuple):
     """Extended key usage: by name where known, else dotted. None: the extension is missing."""
     uncritical: tuple[str, ...]
     """Extensions that must be critical and are not."""
+    foreign: tuple[str, ...]
+    """Critical extensions that are not understood, by OID."""
     responders: tuple[str, ...]
     """OCSP responders (AIA)."""
     unread: tuple[str, ...]
@@ -217,6 +242,7 @@ def _read(certificate: Certificate) -> Facts:
             for name, found in (("basicConstraints", basic), ("keyUsage", usage))
             if found is not None and not found.critical
         ),
+        foreign=tuple(one.oid.dotted_string for one in extensions or () if one.critical and one.oid not in UNDERSTOOD),
         responders=tuple(
             shown(str(one.access_location.value))
             for one in (access.value if access is not None else ())
@@ -224,6 +250,18 @@ def _read(certificate: Certificate) -> Facts:
         ),
         unread=tuple(unread),
     )
+
+
+def signed(facts: Facts, issuer: Facts) -> bool:
+    """Whether a certificate's signature is by the issuer's key. Only keys of the profiles sign."""
+    if issuer.curve is None or facts.algorithm not in ALGORITHMS:
+        return False
+    try:
+        with quiet():
+            facts.certificate.verify_directly_issued_by(issuer.certificate)
+    except Exception:  # another's signature, or whatever the library cannot read in what was sent
+        return False
+    return True
 
 
 def _attributes(name: x509.Name | None, oid: x509.ObjectIdentifier) -> tuple[str, ...]:

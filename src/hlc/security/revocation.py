@@ -6,13 +6,12 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final, NamedTuple
 
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 
-from hlc.security.certificate import LONGEST, Facts, quiet, read
+from hlc.security.certificate import ALGORITHMS, LONGEST, Facts, quiet, read, signed
 
 MOST_SINGLE: Final = 16
 """Answers of one response that are looked at."""
@@ -103,22 +102,16 @@ def _signed(loaded: ocsp.OCSPResponse, issuer: Facts, now: datetime) -> bool:
             and delegate.not_before is not None
             and delegate.not_after is not None
             and delegate.not_before <= now <= delegate.not_after
-            and _issued(certificate, issuer)
+            and signed(delegate, issuer)
             and _by(loaded, delegate)
         ):
             return True
     return False
 
 
-def _issued(certificate: x509.Certificate, issuer: Facts) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer.certificate)
-    except Exception:  # not signed by it, or not readable
-        return False
-    return True
-
-
 def _by(loaded: ocsp.OCSPResponse, signer: Facts) -> bool:
+    if loaded.signature_algorithm_oid.dotted_string not in ALGORITHMS:
+        return False
     public = signer.certificate.public_key()
     algorithm = loaded.signature_hash_algorithm
     try:

@@ -15,10 +15,10 @@ from typing import Any, Final, NamedTuple
 from cryptography.x509 import Certificate
 
 from hlc.security import identifiers, revocation
-from hlc.security.certificate import Facts, PkiError, der, read
+from hlc.security.certificate import Facts, PkiError, der, read, signed
 from hlc.security.pki import CHAIN, ROOTS, Pki, certificates, is_directory, load, matches, private_key, rank
 from hlc.security.profiles import TEST_MARK, THROW_AWAY_MARK, WHOSE, Role
-from hlc.security.verify import MOST_SENT, Finding, Link, Rule, alone, build, issuer_of, marked, signed, verify
+from hlc.security.verify import MOST_SENT, Finding, Link, Rule, alone, build, issuer_of, marked, verify
 
 MOST_PASSWORDS: Final = 16
 LONGEST_PASSWORD: Final = 256

@@ -15,12 +15,10 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.x509 import Certificate
-from cryptography.x509.oid import SignatureAlgorithmOID
 
 from hlc.security import identifiers, revocation
-from hlc.security.certificate import Curve, Facts, quiet, read, shown
+from hlc.security.certificate import ALGORITHMS, Curve, Facts, read, shown, signed
 from hlc.security.profiles import MOST_SUB_CAS, WHOSE, Role
 
 MOST_SENT: Final = 10
@@ -29,18 +27,12 @@ MOST_SENT: Final = 10
 MOST_OCTETS: Final = {Curve.P256: 800, Curve.P521: 1600, Curve.ED448: 1600}
 """Size of a certificate in messages (certificateType of ISO 15118-2 and ISO 15118-20)."""
 
-ALGORITHMS: Final = {
-    SignatureAlgorithmOID.ECDSA_WITH_SHA256.dotted_string: Curve.P256,
-    SignatureAlgorithmOID.ECDSA_WITH_SHA512.dotted_string: Curve.P521,
-    SignatureAlgorithmOID.ED448.dotted_string: Curve.ED448,
-}
-"""The signature algorithms of the profiles, and the key that each belongs to."""
-
 
 class Rule(Enum):
     """What may be wrong, and where it is written."""
 
     READABLE = "RFC 5280 4.1"
+    EXTENSION = "RFC 5280 4.2"
     ISSUER = "RFC 5280 6.1; [V2G2-875], [V2G20-1240]"
     UNTRUSTED = "RFC 5280 6.1; [V2G2-924], [V2G20-1240]"
     SIGNATURE = "RFC 5280 6.1.3 (a)(1)"
@@ -173,20 +165,6 @@ def issuer_of(facts: Facts, candidates: Sequence[Facts]) -> Facts | None:
     return next((one for one in candidates if one.subject == facts.issuer is not None and signed(facts, one)), None)
 
 
-def signed(facts: Facts, issuer: Facts) -> bool:
-    """Whether a certificate's signature is by the issuer's key. Only keys of the profiles sign."""
-    if issuer.curve is None or facts.algorithm not in ALGORITHMS:
-        return False
-    try:
-        with quiet():
-            facts.certificate.verify_directly_issued_by(issuer.certificate)
-    except InvalidSignature:
-        return False
-    except Exception:  # whatever the library cannot read in what was sent
-        return False
-    return True
-
-
 def _broken(last: Link, left: Sequence[Facts], trusted: Sequence[Facts]) -> Finding:
     """Why the chain does not go on."""
     facts = last.facts
@@ -255,6 +233,10 @@ def alone(link: Link, now: datetime) -> list[Finding]:
     if facts.size > most and not link.place.startswith("root"):
         text = f"{facts.size} octets in DER, where messages carry {most}"
         finding(Rule.SIZE, text, "shorten its names or leave extensions out", fatal=False)
+    if facts.foreign:
+        # What it bounds is not known here, so it may bound this very use.
+        text = f"it has an extension that must be understood and is not ({', '.join(facts.foreign)})"
+        finding(Rule.EXTENSION, text, "its issuer must leave it out or mark it as not critical")
     if facts.uncritical:
         rule = Rule.CA if "basicConstraints" in facts.uncritical else Rule.KEY_USAGE
         text = f"{' and '.join(facts.uncritical)} should be critical"

@@ -11,8 +11,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509 import Certificate
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import Certificate, ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -225,6 +226,25 @@ def test_extensions_that_are_not_critical_and_sizes_are_noted() -> None:
     assert {Rule.SIZE, Rule.CA} <= set(rules(found))
 
 
+def test_a_critical_extension_that_is_not_understood_is_refused() -> None:
+    """A CA for certain names alone would else be one for all."""
+    name = x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "others")]))
+    bounds = x509.NameConstraints(permitted_subtrees=[name], excluded_subtrees=None)
+    unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
+    root = issued(common="root", change=authority())
+    for extension in (bounds, unknown):
+        for critical in (True, False):
+
+            def add(
+                builder: x509.CertificateBuilder, extension: Any = extension, critical: bool = critical
+            ) -> x509.CertificateBuilder:
+                return builder.add_extension(extension, critical=critical)
+
+            sub = issued(root, common="sub", change=lambda builder, add=add: add(authority()(builder)))
+            found = verify([issued(sub, common="DEOHC1A2B3C4D5C"), sub], [root], NOW, Role.CONTRACT)
+            assert rules(found, fatal=True) == ([Rule.EXTENSION] if critical else [])
+
+
 # --- time and revocation ----------------------------------------------------------------------------------------------
 
 
@@ -273,6 +293,28 @@ def test_ocsp_responses(curve: Curve) -> None:
     assert len(later) == 3
     early = said(credential.ocsp, NOW - timedelta(hours=2))
     assert early[0][1] == "its OCSP response is from the future (2030-06-15 11:00)"
+
+
+def test_an_issuer_may_delegate_its_responses() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    root = issued(common="root", change=authority())
+    leaf = issued(root, common="DEOHC1A2B3C4D5C")
+
+    def said(delegate: Certificate) -> list[Rule]:
+        builder = ocsp.OCSPResponseBuilder().add_response(
+            leaf, root, hashes.SHA256(), ocsp.OCSPCertStatus.GOOD, NOW, NOW + timedelta(days=1), None, None
+        )
+        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, delegate).certificates([delegate])
+        response = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+        found = verify([leaf], [root], NOW, Role.CONTRACT, ocsp=[response])
+        return [rule for rule in rules(found) if rule is Rule.REVOCATION_UNKNOWN]
+
+    signing = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING])
+    good = issued(root, key=key, change=lambda builder: builder.add_extension(signing, critical=False))
+    assert said(good) == []
+    assert said(issued(root, key=key)) == [Rule.REVOCATION_UNKNOWN], "anyone under that issuer"
+    alone = issued(None, key, key=key, change=lambda builder: builder.add_extension(signing, critical=False))
+    assert said(alone) == [Rule.REVOCATION_UNKNOWN], "anyone at all"
 
 
 def test_a_response_about_another_certificate_says_nothing() -> None:
