@@ -109,7 +109,7 @@ def parameters(service: Service, terms: Terms, *, connector: int | None, volts: 
             # Eight parameters in all: codecs of the field have room for no more. EVerest looks for
             # DetectionMethodGridCodeIslanding, and does without.
             values["GridCodeIslandingDetectionMethod"] = ACTIVE_ISLANDING_DETECTION
-    return [Parameter(Name=name, intValue=value) for name, value in values.items()]
+    return [Parameter(Name=name, intValue=int(value)) for name, value in values.items()]
 
 
 def numbers(entries: Iterable[Parameter]) -> dict[str, int]:

@@ -70,7 +70,7 @@ class Offers:
         if intended:
             self._others[Service.PARKING_STATUS] = [
                 [
-                    Parameter(Name="IntendedService", intValue=each),
+                    Parameter(Name="IntendedService", intValue=int(each)),
                     Parameter(Name="ParkingStatusType", intValue=MANUAL_EXTERNAL),
                 ]
                 for each in intended
@@ -80,12 +80,14 @@ class Offers:
 
     def energy(self) -> ServiceList:
         """The list of what transfers energy."""
-        return ServiceList(Service=[ServiceEntry(ServiceID=each, FreeService=self.free) for each in self.terms])
+        return ServiceList(Service=[ServiceEntry(ServiceID=int(each), FreeService=self.free) for each in self.terms])
 
     def others(self, wanted: Collection[int] | None) -> ServiceList | None:
         """The list of the other services, of those that are wanted. [V2G20-1248], [V2G20-1249]"""
         entries = [
-            ServiceEntry(ServiceID=each, FreeService=True) for each in self._others if wanted is None or each in wanted
+            ServiceEntry(ServiceID=int(each), FreeService=True)
+            for each in self._others
+            if wanted is None or each in wanted
         ]
         return ServiceList(Service=entries) if entries else None
 
