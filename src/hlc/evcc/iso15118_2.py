@@ -123,6 +123,7 @@ class Conversation(Session):
         self.plan: Plan | None = None
         """The schedule that was chosen, and what is made of it."""
         self.planned_at = vehicle.now
+        self.renegotiated_at: float | None = None
         self.wish: tuple[float, float | None] | None = None
         """Target and departure on which the plan rests."""
         self.progress = ChargeProgress.Start
@@ -277,7 +278,7 @@ class Conversation(Session):
         if response.ReceiptRequired and response.MeterInfo is not None:
             self.meter = response.MeterInfo, response.SAScheduleTupleID
         vehicle, status = self.vehicle, status_of(response)
-        lately = vehicle.now - self.planned_at < RENEGOTIATION_S
+        lately = self.renegotiated_at is not None and vehicle.now - self.renegotiated_at < RENEGOTIATION_S
         if vehicle.renegotiation is not None or self.ending():
             return
         if status is not None and status.EVSENotification == "ReNegotiation" and not lately:
@@ -311,7 +312,8 @@ class Conversation(Session):
         if self.plan.missing_wh > 0 and departure is not None:
             self.vehicle.note(f"{self.plan.missing_wh / 1000:.1f} kWh will be missing at the departure")
         self.planned_at, self.wish = self.vehicle.now, self._wish()
-        self.vehicle.renegotiation = None
+        if self.vehicle.renegotiation is not None:
+            self.vehicle.renegotiation, self.renegotiated_at = None, self.vehicle.now
 
     def _watts(self) -> tuple[float, float]:
         """What the vehicle can take here at most, and at least."""

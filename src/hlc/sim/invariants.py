@@ -84,7 +84,7 @@ class Invariants(Watch):
             if event.name == "ChargeParameterDiscoveryRes" and finished(body):
                 if self.stage is Stage.ENDED:  # a renegotiation: what begins again is held against the same order
                     self.stage = Stage.NOTHING
-                    self._ended_at.pop("delivery", None)
+                    self._began.pop("delivery", None)
                 self.stage = max(self.stage, Stage.PARAMETERS)
             elif event.name == "CableCheckRes" and finished(body):
                 self.stage = max(self.stage, Stage.ISOLATION_PROVEN)
