@@ -22,12 +22,14 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from hlc import sdp
 from hlc.flow import Machine
 from hlc.runtime.connection import LINGER_S, Connection, peer_address
 from hlc.runtime.discovery import DiscoveryServer
 from hlc.runtime.errors import SetupError
 from hlc.runtime.interfaces import Interface
 from hlc.sdp import TCP_PORTS
+from hlc.security.layer import PLAIN, Security
 from hlc.trace.events import Note, Side, Trace
 
 ATTEMPTS: Final = 20
@@ -35,7 +37,8 @@ ATTEMPTS: Final = 20
 
 
 class StationServer:
-    """The servers of one outlet. `make_machine` gives a fresh machine for each connection.
+    """The servers of one outlet. `make_machine` gives a fresh machine for each connection. A vehicle whose TLS fails
+    may come again, with TLS or without: that was no session.
 
     Raises `SetupError` where the ports cannot be had.
     """
@@ -47,11 +50,15 @@ class StationServer:
         trace: Trace,
         *,
         port: int | None = None,
+        security: Security = PLAIN,
+        wireless: bool = False,
         linked: Callable[[], bool] = lambda: True,
     ) -> None:
         self.interface = interface
         self.ended: asyncio.Queue[Machine] = asyncio.Queue()
-        """Machines of connections on which a vehicle has spoken, when their connections have closed."""
+        """Machines of connections on which a vehicle has spoken, and TLS stood where it was wanted, when they have
+        closed."""
+        self._security = security
         self._make_machine = make_machine
         self._trace = trace
         self._linked = linked
@@ -60,7 +67,10 @@ class StationServer:
         self._socket = listening_socket(interface, port)
         self.port = int(self._socket.getsockname()[1])
         try:
-            self._discovery = DiscoveryServer(interface, self.port, trace, linked=linked)
+            offers = [sdp.Security.TLS] * (security.tls is not None) + [sdp.Security.NONE] * security.plain
+            self._discovery = DiscoveryServer(
+                interface, self.port, trace, offers=offers, wireless=wireless, linked=linked
+            )
         except SetupError:
             self._socket.close()
             raise
@@ -95,7 +105,7 @@ class StationServer:
             why = "the vehicle opened a new connection" if same else "it was silent, and another vehicle came"
             self._note(f"dropped the connection of {old.peer}: {why}")
             old.drop(why)
-        connection = Connection(self._make_machine(), self._trace, linger_s=LINGER_S)
+        connection = Connection(self._make_machine(), self._trace, security=self._security, linger_s=LINGER_S)
         connection.peer = peer
         self._current = connection
         transport.pause_reading()
@@ -118,7 +128,7 @@ class StationServer:
         await connection.closed
         if self._current is connection:
             self._current = None
-        if connection.spoke:
+        if connection.spoke and connection.started:
             self.ended.put_nowait(connection.machine)
 
     def _note(self, text: str) -> None:

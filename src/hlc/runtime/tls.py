@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, Self, TextIO
 
 from hlc.runtime.errors import SetupError, WrongUsage
 from hlc.security import suites
@@ -49,9 +49,15 @@ def read_directory(directory: Path) -> Pki:
 
 
 def station_security(
-    pki: Pki, *, plain: bool, now: Callable[[], datetime] = utc_now, keylog: KeyLog | None = None
+    pki: Pki,
+    versions: Sequence[Version],
+    *,
+    plain: bool,
+    now: Callable[[], datetime] = utc_now,
+    keylog: KeyLog | None = None,
 ) -> Security:
-    """TLS as a station has it; `plain`: it serves connections without, too. Raises `SetupError` where it cannot."""
+    """TLS as a station has it, of these versions; `plain`: it serves connections without, too. Raises `SetupError`
+    where it can have none."""
     credentials = pki.credentials(Role.SECC)
     if not credentials:
         raise SetupError(_why("TLS needs the station's certificate, secc.chain.pem with secc.key.pem", pki))
@@ -60,7 +66,7 @@ def station_security(
     roots = pki.anchors(Role.VEHICLE)
     p256 = suites.tls13(credentials) is suites.TLS13_P256
     judge = Trust(Role.VEHICLE, roots, now, p256=p256) if roots else None
-    return Security(lambda: ServerTls(credentials, roots, judge, keylog), plain=plain)
+    return Security(lambda: ServerTls(credentials, roots, judge, keylog, versions), plain=plain)
 
 
 def vehicle_security(
@@ -102,9 +108,15 @@ class KeyLogFile:
             raise SetupError(f"cannot write --keylog {path}: {error.strerror or error}") from error
         self._file: TextIO = os.fdopen(descriptor, "a", encoding="ascii", errors="replace", buffering=1)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
     def __call__(self, line: str) -> None:
         """A line in the format of NSS. One that cannot be written ends no session."""
         try:
             self._file.write(f"{line}\n")
-        except OSError:
+        except (OSError, ValueError):  # the disk is full; or the file is closed, and so is every session
             return

@@ -11,13 +11,14 @@ from hlc.flow import Machine
 from hlc.runtime.connection import Connection
 from hlc.runtime.discovery import Found
 from hlc.runtime.errors import SetupError
+from hlc.security.layer import PLAIN, Security
 from hlc.trace.events import Trace
 
 CONNECT_TIMEOUT_S: Final = 5.0
 """For the TCP connection alone. What the vehicle allows for the set-up as a whole, its machine counts."""
 
 
-async def connect(found: Found, machine: Machine, trace: Trace) -> Connection:
+async def connect(found: Found, machine: Machine, trace: Trace, security: Security = PLAIN) -> Connection:
     """Connect to a station and start the session. Raises `SetupError` if nobody answers there."""
     loop = asyncio.get_running_loop()
     sock = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
@@ -33,5 +34,5 @@ async def connect(found: Found, machine: Machine, trace: Trace) -> Connection:
         sock.close()
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise SetupError(f"no station answers at {where}: {reason}") from error
-    _, connection = await loop.create_connection(lambda: Connection(machine, trace), sock=sock)
+    _, connection = await loop.create_connection(lambda: Connection(machine, trace, security=security), sock=sock)
     return connection

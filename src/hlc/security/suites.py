@@ -7,7 +7,7 @@ following)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import IntEnum
 from hashlib import sha1
 from typing import Final, NamedTuple
@@ -91,16 +91,21 @@ def tls13(credentials: Iterable[Credential]) -> Profile:
 
 
 def choose(
-    hello: Hello, credentials: Sequence[Credential], roots: Sequence[x509.Certificate], *, mutual: bool
+    hello: Hello,
+    credentials: Sequence[Credential],
+    roots: Sequence[x509.Certificate],
+    versions: Collection[Version] = tuple(Version),
+    *,
+    mutual: bool,
 ) -> Choice:
     """What a station shows to a vehicle that says hello: TLS 1.3 where both can, and a chain under a root that the
     vehicle trusts where there is one. [V2G2-871], [V2G2-923], [V2G20-2379]
 
-    `mutual`: the station can check certificates of vehicles, without which there is no TLS 1.3. Raises
-    `NothingInCommon`.
+    `versions` are those that the station speaks. `mutual`: it can check certificates of vehicles, without which there
+    is no TLS 1.3. Raises `NothingInCommon`.
     """
     why = []
-    if Version.TLS13 in hello.versions:
+    if Version.TLS13 in hello.versions and Version.TLS13 in versions:
         profile = tls13(credentials)
         fitting = _by_scheme(credentials, [entry for entry in profile.schemes if entry in hello.signature_algorithms])
         if not mutual:
@@ -115,22 +120,20 @@ def choose(
             named = [entry for entry in fitting if _root_name(entry) in hello.authorities]
             note = "" if profile is TLS13 else "TLS 1.3 with secp256r1, which ISO 15118-20 does not know"
             return Choice(profile, (named or fitting)[0], note)
-    if any(version <= Version.TLS12 for version in hello.versions):
-        if Version.TLS12 not in hello.versions and max(hello.versions) < Version.TLS12:
-            why.append("it offers no TLS above 1.1")
+    if Version.TLS12 in hello.versions and Version.TLS12 in versions:
+        fitting = _by_scheme(credentials, TLS12.schemes)
+        if not fitting:
+            why.append("TLS 1.2 needs a certificate on secp256r1, and there is none")
+        elif TLS12.suites.keys().isdisjoint(hello.cipher_suites):
+            why.append("it offers no suite of ISO 15118-2")
         else:
-            fitting = _by_scheme(credentials, TLS12.schemes)
-            if not fitting:
-                why.append("TLS 1.2 needs a certificate on secp256r1, and there is none")
-            elif TLS12.suites.keys().isdisjoint(hello.cipher_suites):
-                why.append("it offers no suite of ISO 15118-2")
-            else:
-                trusted = [entry for entry in fitting if is_trusted(entry, hello.trusted_ca_keys, roots)]
-                note = ""
-                if hello.trusted_ca_keys and not trusted:  # [V2G2-923] any other is sent, and the vehicle decides
-                    note = "the vehicle trusts none of the roots that this station has a certificate under"
-                return Choice(TLS12, (trusted or fitting)[0], note)
-    raise NothingInCommon("; ".join(why) or "it offers neither TLS 1.2 nor TLS 1.3")
+            trusted = [entry for entry in fitting if is_trusted(entry, hello.trusted_ca_keys, roots)]
+            note = ""
+            if hello.trusted_ca_keys and not trusted:  # [V2G2-923] any other is sent, and the vehicle decides
+                note = "the vehicle trusts none of the roots that this station has a certificate under"
+            return Choice(TLS12, (trusted or fitting)[0], note)
+    spoken = " or ".join(str(version) for version in sorted(versions))
+    raise NothingInCommon("; ".join(why) or f"it does not offer {spoken}")
 
 
 def answer(accepted: Accepted, credentials: Sequence[Credential]) -> Credential | None:

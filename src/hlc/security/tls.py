@@ -14,7 +14,7 @@ is in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
 from cryptography import x509
@@ -219,7 +219,7 @@ class ServerTls(_Tls):
     """The station's end. It is decided by the ClientHello which version is spoken and which certificate is shown.
 
     `credentials` are those of the station, `roots` the roots that they and the vehicles' certificates are under;
-    `judge` decides about the latter, and without it there is no TLS 1.3.
+    `judge` decides about the latter, and without it there is no TLS 1.3. `versions` are those that the station speaks.
     """
 
     peer = "the vehicle"
@@ -230,8 +230,10 @@ class ServerTls(_Tls):
         roots: Sequence[x509.Certificate],
         judge: Judge | None,
         keylog: KeyLog | None = None,
+        versions: Collection[Version] = tuple(Version),
     ) -> None:
         super().__init__(judge, keylog)
+        self._versions = versions
         self.credential: Credential | None = None
         """The one that is shown."""
         self._credentials = credentials
@@ -249,11 +251,11 @@ class ServerTls(_Tls):
         if hello is None:
             return Received()
         try:
-            choice = suites.choose(hello, self._credentials, self._roots, mutual=self._judge is not None)
+            mutual = self._judge is not None
+            choice = suites.choose(hello, self._credentials, self._roots, self._versions, mutual=mutual)
         except NothingInCommon as error:
-            alert = (
-                Alert.PROTOCOL_VERSION if max(hello.versions, default=0) < Version.TLS12 else Alert.HANDSHAKE_FAILURE
-            )
+            shared = {*hello.versions}.intersection(self._versions)
+            alert = Alert.HANDSHAKE_FAILURE if shared else Alert.PROTOCOL_VERSION
             raise TlsError(f"nothing in common with {self.peer}: {error}", _plain(alert)) from error
         if choice.note:
             self.notes.append(choice.note)

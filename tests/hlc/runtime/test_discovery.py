@@ -20,6 +20,11 @@ from hlc.trace.events import Event, Message, Note, Side
 
 Play = Callable[[Coroutine[Any, Any, None]], None]
 REQUEST = sdp.SdpRequest().frame()
+OFFERS = {
+    Policy.NEVER: (sdp.Security.NONE,),
+    Policy.ALLOW: (sdp.Security.TLS, sdp.Security.NONE),
+    Policy.REQUIRE: (sdp.Security.TLS,),
+}
 GARBAGE = [
     b"",
     b"\x01",
@@ -92,7 +97,7 @@ def test_tls_is_agreed_or_refused_by_name(
 ) -> None:
     async def test() -> None:
         interface = await find(loopback)
-        server = DiscoveryServer(interface, 51234, lambda event: None, offers=station.offers)
+        server = DiscoveryServer(interface, 51234, lambda event: None, offers=OFFERS[station])
         serving = asyncio.create_task(server.run())
         if isinstance(found, str):
             with pytest.raises(SetupError, match=f"the station at ::1 {found}"):
@@ -143,7 +148,7 @@ def test_wireless_discovery_waits_until_paired(loopback: str, play: Play, monkey
 
     async def test() -> None:
         interface = await find(loopback)
-        server = DiscoveryServer(interface, 51234, events.append, offers=Policy.ALLOW.offers, wireless=True)
+        server = DiscoveryServer(interface, 51234, events.append, offers=OFFERS[Policy.ALLOW], wireless=True)
         serving = asyncio.create_task(server.run())
         found = await discover(interface, lambda event: None, Policy.REQUIRE, wireless=wanted)
         assert found == Found("::1", 51234, 0, tls=True)

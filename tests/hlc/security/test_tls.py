@@ -335,8 +335,8 @@ def test_signature_algorithms_and_authorities_choose_in_tls_13() -> None:
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"versions": ()}, "it offers neither TLS 1.2 nor TLS 1.3"),
-        ({"versions": (0x0302,)}, "it offers no TLS above 1.1"),
+        ({"versions": ()}, "it does not offer TLS 1.2 or TLS 1.3"),
+        ({"versions": (0x0302,)}, "it does not offer TLS 1.2 or TLS 1.3"),
         ({"versions": (0x0304,), "cipher_suites": (0x1301,)}, "neither suite of ISO 15118-20"),
         ({"versions": (0x0303,), "cipher_suites": (0xC02B,)}, "no suite of ISO 15118-2"),
         ({"versions": (0x0304,), "signature_algorithms": (0x0804,)}, r"can sign as it wants in TLS 1.3 \(0x0804\)"),
