@@ -8,10 +8,12 @@ import selectors
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from hlc.commands.secc import Plug
 from hlc.ports import COMMUNICATION, NO_PWM, ControlPilot, PilotSignal
 from hlc.runtime.errors import SetupError
 from hlc.runtime.matching import LOOK_S, Matching, Outcome
@@ -314,6 +316,47 @@ def test_after_a_session_that_ended_well_the_outlet_waits_for_the_vehicle_to_wak
 
     scene = play(story)
     assert F not in [signal.state for _, signal in scene.pilot]
+
+
+def test_a_station_goes_by_its_pilot() -> None:
+    dropped: list[str] = []
+
+    async def story(scene: Scene) -> None:
+        server = SimpleNamespace(current=None)
+        with Plug(scene.outlet_end, scene.events.append, scene.outlet, once=False) as plug:
+            scene.station = plug.matching
+            scene.car.start()
+            plug.start(server)  # type: ignore[arg-type]
+            await asyncio.sleep(5.0)
+            scene.plug()
+            await scene.matched()
+            server.current = SimpleNamespace(drop=dropped.append)
+            scene.unplug()
+            await scene.until(lambda: bool(dropped))
+            # The next vehicle is there before the session has come to its end and switched the oscillator off.
+            scene.plug()
+            await scene.until(lambda: scene.outlet.shown == COMMUNICATION)
+            scene.outlet.show_pilot(NO_PWM)
+            server.current = None
+            plug.session_ended(good=False)
+            assert scene.outlet.shown == COMMUNICATION
+            await scene.matched()
+            # A session fails: the vehicle is to match anew, and does.
+            scene.outlet.show_pilot(NO_PWM)
+            plug.session_ended(good=False)
+            assert scene.outlet.shown is F
+            await scene.until(lambda: scene.outlet.shown == COMMUNICATION)
+            await scene.matched()
+            # A session ends well.
+            scene.outlet.show_pilot(NO_PWM)
+            plug.session_ended(good=True)
+            await asyncio.sleep(60.0)
+            assert scene.outlet.shown == NO_PWM
+            assert scene.station.machine.state is State.UNMATCHED
+
+    scene = play(story, started=False)
+    assert dropped == ["the powerline link is gone: unplugged"]
+    assert len({each.run_id for each in scene.car_told if isinstance(each, Linked)}) == 3
 
 
 def test_what_a_session_has_switched_off_is_shown_again() -> None:
