@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from hlc.evcc.iso15118_20.settings import Settings20
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the owner of a vehicle decides."""
@@ -17,3 +19,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The vehicle leaves so long after the beginning of the session; None: it is not known, and charges at once."""
     services: frozenset[int] = frozenset()
     """IDs of services beside charging that are taken where they are offered."""
+    iso15118_20: Settings20 = Settings20()

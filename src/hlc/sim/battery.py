@@ -20,6 +20,7 @@ OPEN_CIRCUIT: Final = (
 )
 """State of charge, %, and open-circuit voltage of a cell of nickel, manganese and cobalt."""
 CELL_MAX: Final = 4.22
+CELL_MIN: Final = 2.8
 TAPER_SOC: Final = 80.0
 """From here the management reduces the current, in a straight line, to a twentieth at 100 %."""
 MARGIN_VOLTS: Final = 15.0
@@ -39,6 +40,8 @@ class Battery:
         max_amps: float = 200.0,
         max_watts: float = 80_000.0,
         resistance: float = 0.08,
+        max_discharge_amps: float = 0.0,
+        max_discharge_watts: float = 0.0,
     ) -> None:
         self.soc = soc
         self.capacity_wh = capacity_wh
@@ -46,6 +49,8 @@ class Battery:
         self.max_amps = max_amps
         self.max_watts = max_watts
         self.resistance = resistance
+        self.max_discharge_amps = max_discharge_amps
+        self.max_discharge_watts = max_discharge_watts
         self._curve_at: float | None = None
         self._volts = 0.0
 
@@ -63,7 +68,15 @@ class Battery:
 
     def limits(self) -> BatteryLimits:
         """What the vehicle tells the station."""
-        return BatteryLimits(self.max_volts + MARGIN_VOLTS, self.max_amps, self.max_watts, self.capacity_wh)
+        return BatteryLimits(
+            max_volts=self.max_volts + MARGIN_VOLTS,
+            max_amps=self.max_amps,
+            max_watts=self.max_watts,
+            capacity_wh=self.capacity_wh,
+            min_volts=self.cells * CELL_MIN,
+            max_discharge_amps=self.max_discharge_amps,
+            max_discharge_watts=self.max_discharge_watts,
+        )
 
     def target(self) -> SetPoint:
         """What the management wants now: full current, less from `TAPER_SOC` on, never beyond power and end voltage."""
@@ -74,7 +87,7 @@ class Battery:
         return SetPoint(self.max_volts, max(0.0, amps))
 
     def charge(self, amps: float, seconds: float) -> float:
-        """Let a current flow in; the energy through the terminals, Wh."""
+        """Let a current flow in, or out where it is negative; the energy through the terminals, Wh."""
         volts = self.volts()
         self.soc += 100.0 * volts * amps * seconds / 3600.0 / self.capacity_wh
         return (volts + amps * self.resistance) * amps * seconds / 3600.0

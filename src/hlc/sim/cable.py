@@ -14,6 +14,7 @@ from hlc.ports import NO_PWM, ControlPilot, PilotSignal
 
 if TYPE_CHECKING:
     from hlc.sim.outlet import SimulatedOutlet
+    from hlc.sim.premises import Premises
     from hlc.sim.vehicle import SimulatedVehicle
 
 STEP_S: Final = 0.02
@@ -34,7 +35,8 @@ PRECHARGE_AMPS: Final = 2.0
 
 
 class SimulatedCable:
-    """The state between the contacts: `volts`, and `amps` out of the supply. `advance(now)` moves it on."""
+    """The state between the contacts: `volts`, and `amps` out of the supply, negative into it. `advance(now)` moves it
+    on."""
 
     def __init__(self) -> None:
         self.outlet: SimulatedOutlet | None = None
@@ -62,11 +64,15 @@ class SimulatedCable:
 
     def _signal(self) -> PilotSignal | None:
         """On the outlet's side of the plug."""
-        if self.outlet is None or self.vehicle is None:
+        premises = self._premises()
+        if premises is None or self.vehicle is None:
             return None
-        if isinstance(self.outlet.shown, ControlPilot):
-            return PilotSignal(self.outlet.shown, 0.0)
-        return PilotSignal(self.vehicle.state if self.plugged else ControlPilot.A, self.outlet.shown)
+        if isinstance(premises.shown, ControlPilot):
+            return PilotSignal(premises.shown, 0.0)
+        return PilotSignal(self.vehicle.state if self.plugged else ControlPilot.A, premises.shown)
+
+    def _premises(self) -> Premises | None:
+        return self.outlet
 
     # Power
 
@@ -109,10 +115,10 @@ class SimulatedCable:
             else:
                 self._with_battery(outlet, battery_volts, resistance, dt)
             outlet.deliver(self.volts * self.amps * dt / 3600.0)
-            if outlet.releasing and self.amps < 1.0:
+            if outlet.releasing and abs(self.amps) < 1.0:
                 outlet.relays = outlet.releasing = False
         if vehicle is not None:
-            if vehicle.contactors and self.amps > 0.0:
+            if vehicle.contactors and self.amps != 0.0:
                 vehicle.take(self.amps, dt)
             vehicle.step(self.now)
 
@@ -123,7 +129,7 @@ class SimulatedCable:
             if vehicle.contactors and self.plugged:
                 return vehicle.battery.volts(), vehicle.battery.resistance
             return None, 0.0
-        if outlet is not None and outlet.relays and outlet.set_amps > PRECHARGE_AMPS and self._assumed_volts is None:
+        if outlet is not None and outlet.relays and abs(outlet.set_amps) > PRECHARGE_AMPS and self._assumed_volts is None:
             self._assumed_volts = ASSUMED_BELOW * self.volts
         return self._assumed_volts, ASSUMED_OHMS
 
@@ -139,11 +145,11 @@ class SimulatedCable:
     def _with_battery(self, outlet: SimulatedOutlet, battery_volts: float, resistance: float, dt: float) -> None:
         wanted = 0.0
         if outlet.relays and not outlet.cut:
-            wanted = max(0.0, min(outlet.set_amps, (outlet.set_volts - battery_volts) / resistance))
-        if wanted > self.amps:
-            self.amps = min(wanted, self.amps + AMPS_PER_S * dt)
-        else:
-            self.amps = max(wanted, self.amps - FALL_AMPS_PER_S * dt)
+            by_voltage = (outlet.set_volts - battery_volts) / resistance
+            wanted = max(min(0.0, outlet.set_amps), min(max(0.0, outlet.set_amps), by_voltage))
+        rises = abs(wanted) > abs(self.amps) and wanted * self.amps >= 0.0
+        step = (AMPS_PER_S if rises else FALL_AMPS_PER_S) * dt
+        self.amps = max(self.amps - step, min(self.amps + step, wanted))
         if outlet.cut:
             self.amps = 0.0
         self.volts = battery_volts + self.amps * resistance
@@ -156,7 +162,7 @@ class SimulatedCable:
         ready = self.vehicle.state.ready
         if self.vehicle.contactors:
             self.volts = self.vehicle.battery.volts()
-            self.amps = max(0.0, amps or 0.0) if ready else 0.0
+            self.amps = (amps or 0.0) if ready else 0.0
         elif ready:
             self.volts, self.amps = volts, 0.0
         else:

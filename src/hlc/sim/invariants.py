@@ -20,6 +20,8 @@ from hlc.sim.watch import LOOKS_S, Watch
 from hlc.trace.events import Event, Message
 
 TOLERANCE: Final = 1.01
+READY: Final = ("Start", "Standby", "ScheduleRenegotiation")
+"""Values of ChargeProgress in which energy may flow, or the voltage stays."""
 
 
 class Stage(IntEnum):
@@ -42,6 +44,9 @@ class Limits(NamedTuple):
     watts: float
     test_volts: float
     """What the cable check may apply."""
+    back_amps: float
+    back_watts: float
+    """What may be taken from the vehicle."""
 
     @classmethod
     def of(cls, vehicle: SimulatedVehicle, outlet: SimulatedOutlet) -> Limits:
@@ -52,6 +57,8 @@ class Limits(NamedTuple):
             amps=min(ev.max_amps, supply.max_amps),
             watts=min(ev.max_watts, supply.max_watts),
             test_volts=decisions.cable_check_volts(ev.max_volts, supply.max_volts),
+            back_amps=min(ev.max_discharge_amps, supply.max_discharge_amps),
+            back_watts=min(ev.max_discharge_watts, supply.max_discharge_watts),
         )
 
 
@@ -65,6 +72,8 @@ class Invariants(Watch):
         self._not_ready_since: float | None = None
         self._contactors = False
         self._ready = False
+        self._both_ways = False
+        """Whether parameters for both directions were exchanged last."""
         self._demanded = False
         self._demanded_open = False
         self._limits: Limits | None = None
@@ -72,23 +81,27 @@ class Invariants(Watch):
     def message(self, event: Event) -> None:
         if not isinstance(event, Message) or event.schema == "sap":
             return
-        body: Any = event.message.Body.BodyElement
-        if event.name == "CableCheckReq":
+        assert self.station.rules is not None
+        body: Any = self.station.rules.unwrap(event.message)[1]
+        name = event.name.removeprefix("DC_")
+        if name == "CableCheckReq":
             self.stage = max(self.stage, Stage.CABLE_CHECK)
-        elif event.name == "PowerDeliveryReq":
-            self._ready = getattr(body, "ReadyToChargeState", False) or getattr(body, "ChargeProgress", "") == "Start"
-        elif event.name == "CurrentDemandReq" and not self._demanded:
+        elif name == "PowerDeliveryReq":
+            self._ready = getattr(body, "ReadyToChargeState", False) or getattr(body, "ChargeProgress", "") in READY
+        elif name in ("CurrentDemandReq", "ChargeLoopReq") and not self._demanded:
             self._demanded = True
             self._demanded_open = not self._contactors
-        elif event.name.endswith("Res") and not failed(body):
-            if event.name == "ChargeParameterDiscoveryRes" and finished(body):
+        elif name.endswith("Res") and not failed(body):
+            if name == "ChargeParameterDiscoveryRes" and (not hasattr(body, "EVSEProcessing") or finished(body)):
                 if self.stage is Stage.ENDED:  # a renegotiation: what begins again is held against the same order
                     self.stage = Stage.NOTHING
                     self._began.pop("delivery", None)
                 self.stage = max(self.stage, Stage.PARAMETERS)
-            elif event.name == "CableCheckRes" and finished(body):
+                mode = getattr(body, "DC_CPDResEnergyTransferMode", None)
+                self._both_ways = type(mode).__name__.startswith("BPT")
+            elif name == "CableCheckRes" and finished(body):
                 self.stage = max(self.stage, Stage.ISOLATION_PROVEN)
-            elif event.name == "PowerDeliveryRes":
+            elif name == "PowerDeliveryRes":
                 self.stage = Stage.DELIVERY if self._ready else Stage.ENDED
 
     def step(self, cable: SimulatedCable) -> None:
@@ -99,14 +112,17 @@ class Invariants(Watch):
         if self._limits is None:
             self._limits = Limits.of(vehicle, outlet)
         if not self.told:
-            self._limits = Limits(*outlet.supply[:3], outlet.supply.max_volts)
+            supply = outlet.supply
+            self._limits = Limits(*supply[:3], supply.max_volts, supply.max_discharge_amps, supply.max_discharge_watts)
         self._was_ready |= vehicle.state.ready
         if outlet.relays and not outlet.cut and outlet.set_volts > 0:
             self._driven(cable, outlet.set_volts, ready=cable.plugged and vehicle.state.ready)
         else:
             self._not_ready_since = None
-        if amps > 0.0:
-            self._flowing(cable, amps)
+        if amps != 0.0:
+            self._flowing(cable, abs(amps))
+        if amps < 0.0:
+            self._flowing_back(cable, -amps)
         if vehicle.contactors is not self._contactors:
             self._contactors = vehicle.contactors
             apart = max(abs(volts - vehicle.battery.volts()), vehicle.apart_at_order)
@@ -152,10 +168,23 @@ class Invariants(Watch):
         ended = self.stage is Stage.ENDED and self._since("delivery", cable.now) > decisions.EMERGENCY_S
         if ended and amps >= decisions.NO_CURRENT_AMPS:
             self._say(cable, "a current flows after power delivery has ended")
-        if amps > self._limits.amps * TOLERANCE:
+        if cable.amps > self._limits.amps * TOLERANCE:
             self._say(cable, f"the current is above {self._limits.amps:.0f} A")
-        if amps * cable.volts > self._limits.watts * 1.05:
+        if cable.amps * cable.volts > self._limits.watts * 1.05:
             self._say(cable, f"the power is above {self._limits.watts:.0f} W")
+
+    def _flowing_back(self, cable: SimulatedCable, amps: float) -> None:
+        """The supply takes a current from the vehicle."""
+        assert self._limits is not None
+        assert cable.vehicle is not None
+        if not self._both_ways:
+            self._say(cable, "energy flows back, and no service for that was selected")
+        if amps > self._limits.back_amps * TOLERANCE:
+            self._say(cable, f"the current back is above {self._limits.back_amps:.0f} A")
+        if amps * cable.volts > self._limits.back_watts * 1.05:
+            self._say(cable, f"the power back is above {self._limits.back_watts:.0f} W")
+        if cable.vehicle.soc() < cable.vehicle.minimum_soc() - 0.1:
+            self._say(cable, "energy flows back from a battery that is at its least")
 
     def _after(self, cable: SimulatedCable, now: float) -> None:
         """A side has ended: whatever led there, within the times of IEC 61851-23 nothing is dangerous any more."""
@@ -163,7 +192,7 @@ class Invariants(Watch):
         assert outlet is not None
         assert vehicle is not None
         if self.station.closed and self._since("station", now) > decisions.EMERGENCY_S:
-            if cable.amps >= decisions.NO_CURRENT_AMPS:
+            if abs(cable.amps) >= decisions.NO_CURRENT_AMPS:
                 self._say(cable, "a current flows after the station's end")
             if outlet.relays:
                 self._say(cable, "the relays are closed after the station's end")

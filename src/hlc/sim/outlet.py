@@ -25,6 +25,8 @@ class SimulatedOutlet(Premises):
         authorization_s: float = 0.5,
         preparation_s: float = 0.3,
         isolation_test_s: float = 1.0,
+        modes: frozenset[Mode] = frozenset({Mode.DC}),
+        back_kilowatts: float = 0.0,
     ) -> None:
         super().__init__(authorization_s=authorization_s, preparation_s=preparation_s)
         self.supply = SupplyLimits(
@@ -35,7 +37,10 @@ class SimulatedOutlet(Premises):
             min_amps=0.5,
             ripple_amps=1.0,
             tolerance_amps=1.0,
+            max_discharge_amps=max_amps if back_kilowatts else 0.0,
+            max_discharge_watts=back_kilowatts * 1000,
         )
+        self.served = modes
         self.isolation_test_s = isolation_test_s
         self.isolation_ohm = 2_000_000.0
         self.precharge_stuck_at: float | None = None
@@ -62,7 +67,7 @@ class SimulatedOutlet(Premises):
         self.cable.advance(now)
 
     def modes(self) -> frozenset[Mode]:
-        return frozenset({Mode.DC})
+        return self.served
 
     def limits(self) -> SupplyLimits:
         return self.supply

@@ -21,6 +21,7 @@ class Premises:
         self.shown: ControlPilot | float = NO_PWM
         """On the control pilot, where there is one."""
         self._delivered = 0.0
+        self._returned = 0.0
         self._authorization_at: float | None = None
         self._ready_at: float | None = None
 
@@ -40,8 +41,11 @@ class Premises:
         return self.fault in (Trouble.EMERGENCY, Trouble.MALFUNCTION)
 
     def deliver(self, watt_hours: float) -> None:
-        """The world counts what went through."""
-        self._delivered += watt_hours
+        """The world counts what went through; negative: back."""
+        if watt_hours >= 0:
+            self._delivered += watt_hours
+        else:
+            self._returned -= watt_hours
 
     # Port
 
@@ -49,7 +53,7 @@ class Premises:
         return self._delivered
 
     def returned_wh(self) -> float:
-        return 0.0
+        return self._returned
 
     def wanted_watts(self) -> float | None:
         return self.managed_watts

@@ -19,8 +19,18 @@ MATCH_VOLTS: Final = 20.0
 class SimulatedVehicle:
     """A vehicle around a battery. Its wishes for trouble are attributes: set them at any time."""
 
-    def __init__(self, battery: Battery | None = None, *, target_soc: float = 80.0, bulk_soc: float = 80.0) -> None:
+    def __init__(
+        self,
+        battery: Battery | None = None,
+        *,
+        target_soc: float = 80.0,
+        bulk_soc: float = 80.0,
+        minimum_soc: float = 0.0,
+        modes: frozenset[Mode] = frozenset({Mode.DC}),
+    ) -> None:
         self.battery = battery or Battery()
+        self.taken = modes
+        self.least_soc = minimum_soc
         self.wanted_soc = target_soc
         self.bulk = bulk_soc
         self.trouble = "NO_ERROR"
@@ -40,6 +50,7 @@ class SimulatedVehicle:
         self.cable = SimulatedCable()
         self.cable.vehicle = self
         self._received = 0.0
+        self._returned = 0.0
         self._locked_at: float | None = None
         self._closed_at: float | None = None
         self._open_by: float | None = None
@@ -53,8 +64,8 @@ class SimulatedVehicle:
             self._closed_at = None
             # They close in their own time; what drives them does not close them onto a voltage that went meanwhile.
             self.contactors = self._apart() < MATCH_VOLTS
-        if self._open_by is not None and (self.cable.amps < NO_CURRENT_AMPS or now >= self._open_by):
-            self.opened_under_load = self.contactors and self.cable.amps >= NO_CURRENT_AMPS
+        if self._open_by is not None and (abs(self.cable.amps) < NO_CURRENT_AMPS or now >= self._open_by):
+            self.opened_under_load = self.contactors and abs(self.cable.amps) >= NO_CURRENT_AMPS
             self._open_by = None
             if not self.welded:
                 self.contactors = False
@@ -69,8 +80,12 @@ class SimulatedVehicle:
         return abs(self.cable.volts - self.battery.volts())
 
     def take(self, amps: float, seconds: float) -> None:
-        """The cable lets a current flow into the battery."""
-        self._received += self.battery.charge(amps, seconds)
+        """The cable lets a current flow into the battery, or out of it where it is negative."""
+        watt_hours = self.battery.charge(amps, seconds)
+        if watt_hours >= 0:
+            self._received += watt_hours
+        else:
+            self._returned -= watt_hours
 
     # Port
 
@@ -78,7 +93,7 @@ class SimulatedVehicle:
         self.cable.advance(now)
 
     def modes(self) -> frozenset[Mode]:
-        return frozenset({Mode.DC})
+        return self.taken
 
     def capacity_wh(self) -> float:
         return self.battery.capacity_wh
@@ -96,7 +111,7 @@ class SimulatedVehicle:
         return self.wanted_soc
 
     def minimum_soc(self) -> float:
-        return 0.0
+        return self.least_soc
 
     def target(self) -> SetPoint:
         return self.battery.target()
@@ -114,7 +129,7 @@ class SimulatedVehicle:
         return self._received
 
     def returned_wh(self) -> float:
-        return 0.0
+        return self._returned
 
     def error(self) -> str:
         return self.trouble
