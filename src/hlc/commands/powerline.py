@@ -15,11 +15,24 @@ import slac
 from hlc.commands import options as shared
 from hlc.commands.output import STDERR, STDOUT, say
 from hlc.runtime.errors import SetupError, WrongUsage
+from hlc.runtime.interfaces import known
 from hlc.runtime.powerline import Bridge
 from hlc.runtime.signals import interrupts
 from hlc.trace.output import BackgroundWriter
 from slac.link import Link, LinkError
-from slac.powerline import FAMILIES, Carried, Event, Joined, Left, Powerline, Rekeyed, Role, SimulatedModem
+from slac.powerline import (
+    FAMILIES,
+    SLAC,
+    Carried,
+    Event,
+    Joined,
+    Left,
+    Powerline,
+    Rekeyed,
+    Role,
+    SimulatedModem,
+    Unsent,
+)
 
 EXAMPLES: Final = """\
 examples:
@@ -111,6 +124,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: Any) -> int:
     """Carry frames until Ctrl-C; the exit code."""
     line, modems = build(options)
+    for name in modems:
+        known(name)
     try:
         return asyncio.run(_carry(options, line, modems))
     except LinkError as error:
@@ -150,15 +165,20 @@ def _couple(
         line.attenuation(outlet, neighbour, NEIGHBOURS_DB)
     for vehicle, outlet in zip(vehicles, outlets, strict=False):
         line.attenuation(vehicle, outlet, plugged_db)
+    told = set()
     for each in couplings:
         if each.between is not None:
             for name in each.between:
                 if name not in modems:
                     raise WrongUsage(f"--attenuation names {name}, which is not among {', '.join(modems)}")
             a, b = (modems[name] for name in each.between)
+            if a is b:
+                raise WrongUsage(f"--attenuation names {a.name} twice: it is between two of {', '.join(modems)}")
             line.attenuation(a, b, each.db)
+            told |= {a, b}
     for vehicle in vehicles:
-        if not any(line.path(vehicle, outlet) for outlet in outlets):
+        # Who says how far away it is may want it to hear nobody.
+        if vehicle not in told and not any(line.path(vehicle, outlet) for outlet in outlets):
             where = f"--attenuation {vehicle.name},{outlets[0].name}=12"
             raise WrongUsage(f"{vehicle.name} hears no outlet: say where it is plugged in, as in {where}")
 
@@ -207,13 +227,19 @@ def described(line: Powerline) -> list[str]:
 def told(event: Event, began: float) -> str | None:
     """An event for a person; None for the frames of the hosts' own, which may be many."""
     match event:
-        case Carried(_, sender, _, heard, lost):
-            name = _name(event)
-            if name is None:
+        case Carried(_, sender, frame, heard, lost):
+            mme = _mme(frame)
+            # A question to the own modem that goes to all stations of the network, of which there are none, is no news.
+            if mme is None or not (heard or lost or mme.mmtype in SLAC):
                 return None
-            text = f"{sender} -> {', '.join(heard) or 'nobody'}: {name}"
+            text = f"{sender} -> {', '.join(heard) or 'nobody'}: {mme.name}"
             if lost:
                 text += f"; lost on the way to {', '.join(lost)}"
+        case Unsent(_, modem, frame, why):
+            mme = _mme(frame)
+            if mme is None:
+                return None
+            text = f"{modem} does not send {mme.name}: {why}"
         case Rekeyed(_, modem, nid):
             text = f"{modem} has a new key, NID {nid.hex()}"
         case Joined(_, modem, coordinator):
@@ -226,15 +252,16 @@ def told(event: Event, began: float) -> str | None:
 def as_json(event: Event) -> str:
     """An event for a machine."""
     fields: dict[str, Any] = {"event": type(event).__name__.lower(), **event._asdict()}
-    if isinstance(event, Carried):
-        fields["name"] = _name(event)
+    if isinstance(event, Carried | Unsent):
+        mme = _mme(event.frame)
+        fields["name"] = mme.name if mme else None
     plain = {name: value.hex() if isinstance(value, bytes) else value for name, value in fields.items()}
     return msgspec.json.encode(plain).decode()
 
 
-def _name(event: Carried) -> str | None:
-    """The name of a management message; None for other frames."""
+def _mme(frame: bytes) -> slac.Mme | None:
+    """The management message; None for other frames."""
     try:
-        return slac.parse(event.frame).name
+        return slac.parse(frame)
     except slac.MmeError:
         return None

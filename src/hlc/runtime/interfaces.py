@@ -62,10 +62,15 @@ def names() -> list[str]:
     return [name for _, name in socket.if_nameindex()]
 
 
-async def find(name: str) -> Interface:
-    """The interface of that name, once its address is usable. Raises `SetupError`."""
+def known(name: str) -> None:
+    """Raises `WrongUsage` where there is no such interface."""
     if name not in names():
         raise WrongUsage(f"there is no interface {name}; this machine has {', '.join(names())}")
+
+
+async def find(name: str) -> Interface:
+    """The interface of that name, once its address is usable. Raises `SetupError`."""
+    known(name)
     deadline = asyncio.get_running_loop().time() + PATIENCE_S
     while (address := link_local(name)) is None:
         if asyncio.get_running_loop().time() >= deadline:

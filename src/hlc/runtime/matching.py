@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from hlc.ports import COMMUNICATION, EV, NO_PWM, ControlPilot, Outlet, PilotSignal
-from hlc.runtime.errors import SetupError, WrongUsage
-from hlc.runtime.interfaces import names
+from hlc.runtime.errors import SetupError
+from hlc.runtime.interfaces import known
 from hlc.runtime.pilot import OutletPilot, VehiclePilot
 from hlc.trace.events import MatchingRemark, Side, Trace
 from hlc.trace.matching import event_of, mme_event
@@ -43,8 +43,7 @@ T = TypeVar("T")
 
 def opened(interface: str, advice: str = "") -> Link:
     """The raw interface. Raises `SetupError`, with `advice` behind it."""
-    if interface not in names():
-        raise WrongUsage(f"there is no interface {interface}; this machine has {', '.join(names())}")
+    known(interface)
     try:
         return Link(interface)
     except LinkError as error:

@@ -14,12 +14,13 @@ Everything is deterministic: the same seed and the same calls give the same fram
 
 from slac.powerline.families import FAMILIES, Family
 from slac.powerline.medium import Powerline
-from slac.powerline.modem import Role, SimulatedModem
-from slac.powerline.observe import Carried, Event, Joined, Left, Rekeyed
+from slac.powerline.modem import SLAC, Role, SimulatedModem
+from slac.powerline.observe import Carried, Event, Joined, Left, Rekeyed, Unsent
 from slac.powerline.pilot import PilotWire
 
 __all__ = [
     "FAMILIES",
+    "SLAC",
     "Carried",
     "Event",
     "Family",
@@ -30,4 +31,5 @@ __all__ = [
     "Rekeyed",
     "Role",
     "SimulatedModem",
+    "Unsent",
 ]

@@ -8,7 +8,7 @@ from slac import keys
 from slac.mme import Mme, MmeError, header, make, parse
 from slac.powerline import families
 from slac.powerline.families import Family
-from slac.powerline.observe import Joined, Left, Rekeyed
+from slac.powerline.observe import Joined, Left, Rekeyed, Unsent
 from slac.powerline.pilot import PilotWire
 
 if TYPE_CHECKING:
@@ -88,14 +88,19 @@ class SimulatedModem:
 
     def from_host(self, frame: bytes, now: float) -> None:
         """The host sends a frame."""
-        if not self.powered or self._deaf or len(frame) < 14:
+        if len(frame) < 14:
+            return
+        head = _head(frame)
+        matching = head is not None and head.mmtype in SLAC
+        why = self._why_silent() if matching else ""
+        if why and self.line.observer is not None:
+            self.line.observer(Unsent(now, self.name, frame, why))
+        if not self.powered or self._deaf:
             return
         self.frames_in += 1
         self._learn(frame[6:12])
-        head = _head(frame)
-        if head is not None and head.mmtype in SLAC:
-            # Without a coordinator's beacon there is no time base to send by.
-            if self.up and (self.role == "evse" or self._hears_coordinator()):
+        if matching:
+            if not why:
                 self.line.transmit(self, frame, None, now)
             return
         if head is not None and self._is_mine(frame[:6]):
@@ -229,6 +234,15 @@ class SimulatedModem:
         if self.line.observer is not None:
             self.line.observer(Joined(now, self.name, coordinator.name))
         self.line.changed(now)
+
+    def _why_silent(self) -> str:
+        """Why it does not send what belongs to a matching; empty: it does."""
+        if not self.powered:
+            return "it is off"
+        if not self.up:
+            return "it restarts"
+        # Without a coordinator's beacon there is no time base to send by.
+        return "" if self.role == "evse" or self._hears_coordinator() else "it hears no coordinator"
 
     def _hears_coordinator(self) -> bool:
         others = (each for each in self.line.modems if each.role == "evse" and each.up)

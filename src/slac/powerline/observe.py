@@ -17,6 +17,15 @@ class Carried(NamedTuple):
     """The modems that would have heard it but for loss."""
 
 
+class Unsent(NamedTuple):
+    """A modem has not put a frame of the matching on the line that its host gave it."""
+
+    at: float
+    modem: str
+    frame: bytes
+    why: str
+
+
 class Rekeyed(NamedTuple):
     """A modem has been given a new key, and leaves its network."""
 
@@ -40,6 +49,6 @@ class Left(NamedTuple):
     modem: str
 
 
-Event = Carried | Rekeyed | Joined | Left
+Event = Carried | Unsent | Rekeyed | Joined | Left
 
-__all__ = ["Carried", "Event", "Joined", "Left", "Rekeyed"]
+__all__ = ["Carried", "Event", "Joined", "Left", "Rekeyed", "Unsent"]

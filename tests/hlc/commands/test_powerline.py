@@ -11,9 +11,10 @@ import slac
 from hlc.cli import main, parser_for
 from hlc.commands import powerline
 from hlc.runtime.errors import WrongUsage
-from slac.powerline import Carried, Joined, Left, Rekeyed
+from slac.powerline import Carried, Joined, Left, Rekeyed, Unsent
 
 PARM = slac.make("CM_SLAC_PARM.REQ", destination=b"\xff" * 6, source=b"\x02" * 6)
+VERSION = slac.make("VS_GET_VERSION.REQ", destination=b"\xff" * 6, source=b"\x02" * 6)
 
 
 def options(words: str) -> Any:
@@ -41,6 +42,7 @@ def distances(words: str) -> dict[str, float]:
         ("c:ev o:evse p:evse --attenuation c,p=35", {"c o": 12.0, "o p": 25.0, "c p": 35.0}),
         ("c:ev d:ev o:evse --attenuation d,o=30", {"c o": 12.0, "d o": 30.0, "c d": 42.0}),
         ("o:evse p:evse", {"o p": 25.0}),
+        ("c:ev o:evse --attenuation c,o=200", {}),  # for a vehicle that hears nobody
     ],
 )
 def test_who_hears_whom(words: str, expected: dict[str, float]) -> None:
@@ -64,6 +66,7 @@ def test_the_other_options_reach_the_line() -> None:
         ("c:ev c:evse", "interface c is named twice"),
         ("c:ev d:ev o:evse", "d hears no outlet: say where it is plugged in, as in --attenuation d,o=12"),
         ("c:ev o:evse --attenuation c,x=3", "--attenuation names x, which is not among c, o"),
+        ("c:ev o:evse --attenuation c,c=3", "--attenuation names c twice: it is between two of c, o"),
     ],
 )
 def test_a_line_that_makes_no_sense(words: str, says: str) -> None:
@@ -94,15 +97,11 @@ def test_wrong_words_are_one_line_and_exit_code_2(words: str, says: str, capsys:
     assert told.count("\n") == 1
 
 
-def test_an_interface_that_is_not_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from slac.link import LinkError
-
-    def refuse(name: str, *, everything: bool) -> None:
-        raise LinkError(f"there is no interface {name}; this machine has lo")
-
-    monkeypatch.setattr(powerline, "Link", refuse)
-    assert main(["powerline", "c:ev", "o:evse"]) == 1
-    assert capsys.readouterr().err == "hlc powerline: there is no interface c; this machine has lo\n"
+def test_an_interface_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["powerline", "nowhere0:ev", "o:evse"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("hlc powerline: there is no interface nowhere0; this machine has ")
+    assert told.count("\n") == 1
 
 
 def test_events_are_told_in_a_line() -> None:
@@ -110,6 +109,8 @@ def test_events_are_told_in_a_line() -> None:
         "    1.500  c -> o: CM_SLAC_PARM.REQ; lost on the way to p",
         "    1.500  c -> nobody: CM_SLAC_PARM.REQ",
         None,
+        None,
+        "    1.600  c does not send CM_SLAC_PARM.REQ: it restarts",
         "    2.000  c has a new key, NID 01020304050607",
         "    3.000  c has joined the network of o",
         "    4.000  c has left its network",
@@ -128,15 +129,25 @@ def test_events_are_told_to_machines() -> None:
         "name": "CM_SLAC_PARM.REQ",
     }
     assert told[2]["name"] is None
-    assert told[3] == {"event": "rekeyed", "at": 102.0, "modem": "c", "nid": "01020304050607"}
-    assert told[4] == {"event": "joined", "at": 103.0, "modem": "c", "coordinator": "o"}
-    assert told[5] == {"event": "left", "at": 104.0, "modem": "c"}
+    assert told[4] == {
+        "event": "unsent",
+        "at": 101.6,
+        "modem": "c",
+        "frame": PARM.hex(),
+        "why": "it restarts",
+        "name": "CM_SLAC_PARM.REQ",
+    }
+    assert told[5] == {"event": "rekeyed", "at": 102.0, "modem": "c", "nid": "01020304050607"}
+    assert told[6] == {"event": "joined", "at": 103.0, "modem": "c", "coordinator": "o"}
+    assert told[7] == {"event": "left", "at": 104.0, "modem": "c"}
 
 
 EVENTS = [
     Carried(101.5, "c", PARM, ("o",), ("p",)),
     Carried(101.5, "c", PARM, (), ()),
     Carried(101.5, "c", b"\xff" * 12 + b"\x86\xdd" + bytes(46), ("o",), ()),
+    Carried(101.5, "c", VERSION, (), ()),
+    Unsent(101.6, "c", PARM, "it restarts"),
     Rekeyed(102.0, "c", bytes(range(1, 8))),
     Joined(103.0, "c", "o"),
     Left(104.0, "c"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import slac
 from slac.mme.registry import BY_NUMBER
-from slac.powerline import FAMILIES, Joined, Left, Rekeyed
+from slac.powerline import FAMILIES, Carried, Joined, Left, Rekeyed, Unsent
 
 RUN = b"run id 1"
 NMK = bytes(range(16))
@@ -110,7 +110,7 @@ def test_a_vehicle_without_a_coordinator_in_range_says_nothing(world: Any) -> No
     car.send("CM_SLAC_PARM.REQ", run_id=RUN)
     world.run(0.5)
     assert "CM_SLAC_PARM.REQ" not in outlet.names
-    assert not any(getattr(event, "frame", None) for event in world.events)
+    assert not any(isinstance(event, Carried) for event in world.events)
     world.run(1.0)
     car.send("CM_SLAC_PARM.REQ", run_id=RUN)
     world.run(0.5)
@@ -309,3 +309,20 @@ def test_only_so_many_addresses_are_remembered(world: Any) -> None:
         car.modem.from_host(BROADCAST + b"\x02" + number.to_bytes(5, "big") + b"\x86\xdd" + bytes(46), world.now)
     assert len(car.modem.hosts) == 64
     del outlet
+
+
+@pytest.mark.parametrize("family", ["qca7000", "qca7420"])  # the latter does not hear its host meanwhile
+def test_what_a_modem_does_not_send_is_told(world: Any, family: str) -> None:
+    outlet, car = world.host("evse"), world.host("ev", family=family)
+    car.send("CM_SLAC_PARM.REQ", run_id=RUN)
+    world.near(outlet, car)
+    car.send("CM_SLAC_PARM.REQ", run_id=RUN)
+    car.set_key(NMK)
+    world.run(0.1)
+    car.send("CM_SLAC_PARM.REQ", run_id=RUN)
+    car.send_ipv6(1)
+    car.modem.power(False, world.now)
+    car.send("CM_SLAC_PARM.REQ", run_id=RUN)
+    unsent = [event.why for event in world.events if isinstance(event, Unsent)]
+    assert unsent == ["it hears no coordinator", "it restarts", "it is off"]
+    assert outlet.names == ["CM_SLAC_PARM.REQ"]
