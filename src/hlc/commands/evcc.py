@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from hlc import sap
 from hlc.commands import options as shared
+from hlc.commands import transport
 from hlc.commands.output import Output, output, say
 from hlc.evcc import Settings, Vehicle
 from hlc.evcc.vehicle import MESSAGE
@@ -18,9 +20,11 @@ from hlc.runtime.discovery import Found, discover
 from hlc.runtime.errors import SetupError, WrongUsage
 from hlc.runtime.interfaces import Interface, find, names
 from hlc.runtime.matching import ASSUMED, Matching, Outcome, opened
+from hlc.runtime.policy import Policy
 from hlc.runtime.signals import interrupts
 from hlc.runtime.vehicle import connect
 from hlc.sdp import MAX_REQUESTS
+from hlc.security.layer import PLAIN, Security
 from hlc.sim import Battery, SimulatedVehicle
 from hlc.trace.events import Event, SessionEnded
 from slac.effects import Failed, Linked, Reason, Unlinked
@@ -49,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `hlc evcc`."""
     parser.epilog = EXAMPLES
     shared.add_session_arguments(parser, "vehicle")
+    transport.add_arguments(parser)
     percent = shared.number(0, 100, "a percentage from 0 to 100")
     parser.add_argument("--secc", metavar="[ADDR]:PORT", type=shared.address, help="the station, without discovery")
     parser.add_argument("--soc", metavar="PERCENT", type=percent, default=20.0, help="state of charge (default: 20)")
@@ -64,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: Any) -> int:
     """Charge; the exit code."""
     shared.check_choices(options)
+    transport.policy(options)
     if options.secc is not None and options.secc.zone and options.interface is None:
         options.interface = options.secc.zone
     if options.interface is None and (options.secc is None or options.secc.address.is_link_local):
@@ -76,8 +82,8 @@ async def _charge(options: Any) -> int:
     interface = await find(options.interface) if options.interface is not None else None
     with output(json=options.json) as out:
         say("evcc", "without --config the vehicle is simulated")
-        charge = Charge(options, interface, out)
         with ExitStack() as closing:
+            charge = Charge(options, interface, out, transport.of_vehicle(options, closing))
             if shared.slac_wanted(options, "evcc", interface) and interface is not None:
                 link = closing.enter_context(opened(interface.name, shared.OR_NO_SLAC))
                 matching = Matching.of_vehicle(link, out.trace, charge.told, charge.ev)
@@ -91,8 +97,9 @@ async def _charge(options: Any) -> int:
 class Charge:
     """A vehicle that wants to be charged: discovery, connection, session; again if that fails."""
 
-    def __init__(self, options: Any, interface: Interface | None, out: Output) -> None:
+    def __init__(self, options: Any, interface: Interface | None, out: Output, security: Security = PLAIN) -> None:
         self._options = options
+        self._security = security
         self._interface = interface
         self._out = out
         self._task = asyncio.current_task()
@@ -176,12 +183,26 @@ class Charge:
         raise SetupError(failed.text if failed is not None else "there is no modem")
 
     async def _session(self) -> bool:
-        """One session; whether it ended well."""
-        found = await self._find()
+        """One session; whether it ended well. Where TLS fails and is no must, one without: not for ISO 15118-20."""
+        policy = transport.policy(self._options)
         protocols = shared.protocols(self._options)
+        found = await self._find(policy)
+        good, started = await self._session_at(found, protocols)
+        older = [protocol for protocol in protocols if not protocol.name.startswith("iso15118_20")]
+        if started or not found.tls or policy is not Policy.ALLOW or not older or self._asked:
+            return good
+        say("evcc", "trying without TLS, since it is no must (--tls allow)")
+        self._out.session_begins()
+        found = await self._find(Policy.NEVER)
+        good, _ = await self._session_at(found, older)
+        return good
+
+    async def _session_at(self, found: Found, protocols: list[sap.Protocol]) -> tuple[bool, bool]:
+        """One session there; whether it ended well, and whether it came to one: TLS may fail before."""
         machine = Vehicle(self.ev, protocols=protocols, settings=self._settings, trace=self._traced)
         self._lost = asyncio.get_running_loop().create_future()
-        connection = self._connection = await connect(found, machine, self._out.trace)
+        security = self._security if found.tls else PLAIN
+        connection = self._connection = await connect(found, machine, self._out.trace, security)
         limit = None
         if self._options.max_time is not None:
             reason = f"stopped after --max-time {self._options.max_time:g} s"
@@ -196,7 +217,7 @@ class Charge:
         if limit is not None:
             limit.cancel()
         self._out.session_ended()
-        return machine.good
+        return machine.good, connection.started
 
     async def _watched(self, connection: Connection, matching: Matching) -> None:
         """Until the session has ended. Raises `SetupError` when the interface is gone."""
@@ -217,15 +238,15 @@ class Charge:
         await asyncio.wait((self._lost,), timeout=LOSS_S)
         self._out.trace(replace(ended, reason=self._lost.result()) if self._lost.done() else ended)
 
-    async def _find(self) -> Found:
+    async def _find(self, policy: Policy) -> Found:
         """Where the station is. Raises `SetupError` if none answers."""
         secc = self._options.secc
         if secc is not None:
             scope = self._interface.index if self._interface is not None and secc.address.is_link_local else 0
-            return Found(str(secc.address), secc.port, scope)
+            return Found(str(secc.address), secc.port, scope, policy is not Policy.NEVER)
         assert self._interface is not None
         say("evcc", f"looking for a station on {self._interface.name}")
-        found = await discover(self._interface, self._out.trace)
+        found = await discover(self._interface, self._out.trace, policy, wireless=transport.wireless(self._options))
         if found is None:
             raise SetupError(
                 f"no station answered {MAX_REQUESTS} discovery requests on {self._interface.name}: "

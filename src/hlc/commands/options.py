@@ -37,13 +37,12 @@ CHOICES: Final = {
     "mode": Choice("--mode", MODES, ("dc",)),
     "modes": Choice("--modes", MODES, ("dc",)),
     "auth": Choice("--auth", ("eim", "pnc"), ("eim",)),
-    "tls": Choice("--tls", ("never", "allow", "require"), ("never",)),
+    "tls": Choice("--tls", ("never", "allow", "require"), ("never", "allow", "require")),
     "control": Choice("--control", ("scheduled", "dynamic"), ()),
 }
 """By the name of the attribute. Those that take several words take them separated by commas."""
 
 NOT_BUILT: Final = {
-    "pki": "--pki DIR is not built yet: DIN 70121 knows no certificates; leave it out",
     "config": "--config FILE is not built yet: the hardware is simulated; leave it out",
 }
 
@@ -88,8 +87,6 @@ def add_session_arguments(parser: argparse.ArgumentParser, who: str) -> None:
     parser.add_argument("--modes", metavar="A,B", default="dc", help=taking("modes"))
     parser.add_argument("--control", metavar="WORD", help=taking("control"))
     parser.add_argument("--auth", metavar="A,B", default="eim", help=taking("auth"))
-    parser.add_argument("--tls", metavar="WORD", default="never", help=taking("tls"))
-    parser.add_argument("--pki", metavar="DIR", type=Path, help="certificates (not built yet)")
     parser.add_argument("--config", metavar="FILE", type=Path, help=f"a real {who} (not built yet)")
     parser.add_argument("--once", action="store_true", help="end after the first session: exit code 0 if it ended well")
     parser.add_argument("--json", action="store_true", help="trace events on standard output, a JSON object per line")

@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 import exi
 from hlc import sap
 from hlc.commands import options as shared
+from hlc.commands import transport
 from hlc.commands.output import Output, output, say
 from hlc.flow import Machine
 from hlc.ports import Outlet
@@ -45,12 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `hlc secc`."""
     parser.epilog = EXAMPLES
     shared.add_session_arguments(parser, "outlet")
+    transport.add_arguments(parser)
     parser.add_argument("--port", metavar="N", type=shared.port, help="TCP port, 49152 to 65535 (default: a free one)")
 
 
 def run(options: Any) -> int:
     """Serve; the exit code."""
     shared.check_choices(options)
+    transport.policy(options)
     if options.interface is None:
         raise WrongUsage(f"say where: --interface IF; this machine has {', '.join(names())}")
     return asyncio.run(_serve(options))
@@ -59,6 +62,7 @@ def run(options: Any) -> int:
 async def _serve(options: Any) -> int:
     interface = await find(options.interface)
     with output(json=options.json) as out, ExitStack() as closing:
+        security = transport.of_station(options, closing)
         outlet = SimulatedOutlet()
         say("secc", "without --config the outlet is simulated")
         plug: Plug | None = None
@@ -79,7 +83,13 @@ async def _serve(options: Any) -> int:
             )
 
         server = StationServer(
-            interface, machine, out.trace, port=options.port, linked=plug.linked if plug is not None else always
+            interface,
+            machine,
+            out.trace,
+            port=options.port,
+            security=security,
+            wireless=bool(transport.WIRELESS.keys() & set(shared.words(options.modes))),
+            linked=plug.linked if plug is not None else always,
         )
         say("secc", f"waiting for vehicles on {interface.name}, [{interface.address}]:{server.port}; Ctrl-C ends")
         prepare(shared.protocols(options))

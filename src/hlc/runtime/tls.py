@@ -9,43 +9,22 @@ import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Self, TextIO
+from typing import Self, TextIO
 
-from hlc.runtime.errors import SetupError, WrongUsage
+from hlc.runtime.errors import SetupError
 from hlc.security import suites
-from hlc.security.certificate import LONGEST, Curve
+from hlc.security.certificate import Curve
 from hlc.security.handshake import Version
 from hlc.security.layer import Security
-from hlc.security.pki import Pki, load
+from hlc.security.pki import Pki
 from hlc.security.profiles import Role, Root
 from hlc.security.tls import ClientTls, KeyLog, ServerTls
 from hlc.security.trust import Trust
-
-PATTERNS: Final = ("roots/*.pem", "*.chain.pem", "*.key.pem", "*.key.password", "*.ocsp/*.der")
-"""The files of a PKI directory."""
 
 
 def utc_now() -> datetime:
     """The wall clock, by which certificates are judged."""
     return datetime.now(UTC)
-
-
-def read_directory(directory: Path) -> Pki:
-    """The PKI in a directory; what is wrong with single files is in `problems`. Raises `SetupError` if it is none."""
-    if not directory.is_dir():
-        raise WrongUsage(f"--pki {directory} is no directory: hlc pki create {directory} makes one for tests")
-    files = {}
-    try:
-        for path in sorted({path for pattern in PATTERNS for path in directory.glob(pattern)}):
-            if path.is_file() and path.stat().st_size <= 4 * LONGEST:
-                files[path.relative_to(directory).as_posix()] = path.read_bytes()
-    except OSError as error:
-        raise SetupError(f"cannot read {error.filename or directory}: {error.strerror or error}") from error
-    if not files:
-        raise SetupError(
-            f"--pki {directory} has neither roots/v2g.pem nor NAME.chain.pem: hlc pki create makes such a directory"
-        )
-    return load(files)
 
 
 def station_security(

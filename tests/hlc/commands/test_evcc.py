@@ -15,6 +15,9 @@ from hlc.runtime.discovery import Found
 from hlc.runtime.errors import SetupError
 from hlc.runtime.interfaces import Interface
 from hlc.runtime.matching import Outcome
+from hlc.runtime.policy import Policy
+from hlc.sdp import Coupling
+from hlc.security.layer import PLAIN, Security
 from hlc.trace.events import Event, SessionEnded, Side
 from slac.effects import Failed, Linked, Reason, Unlinked
 
@@ -24,7 +27,8 @@ ETH = Interface("eth1", 3, IPv6Address("fe80::2"))
 class FakeConnection:
     """A session that has ended already, or one that waits to be stopped."""
 
-    def __init__(self, *, ended: bool = True) -> None:
+    def __init__(self, *, ended: bool = True, started: bool = True) -> None:
+        self.started = started
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.told: list[str] = []
         if ended:
@@ -47,6 +51,11 @@ class World:
         self.reason: str | None = None
         """Why a session ends, where it is told."""
         self.connected: list[Found] = []
+        self.asked: list[Any] = []
+        """The policy and the variant of each discovery."""
+        self.protocols: list[list[str]] = []
+        """What each vehicle is to offer."""
+        self.tls_works = True
         self.connections: list[FakeConnection] = []
         self.matching: Any = None
         self.events: list[Event] = []
@@ -55,15 +64,18 @@ class World:
         monkeypatch.setattr(evcc, "connect", self.connect)
         monkeypatch.setattr(evcc, "RETRY_AFTER_S", 0.0)
 
-    async def discover(self, interface: Interface, trace: object) -> Found | None:
-        return self.found
+    async def discover(self, interface: Interface, trace: object, policy: Policy, *, wireless: Any) -> Found | None:
+        self.asked.append((policy, wireless))
+        return self.found._replace(tls=policy is not Policy.NEVER) if self.found is not None else None
 
-    async def connect(self, found: Found, machine: Any, trace: object) -> FakeConnection:
+    async def connect(self, found: Found, machine: Any, trace: object, security: Security) -> FakeConnection:
+        assert (security is PLAIN) is not found.tls
         self.connected.append(found)
+        self.protocols.append([protocol.name for protocol in machine.protocols])
         machine.good = self.results.pop(0)
         if self.reason is not None:
             machine.trace(SessionEnded(at=1.0, side=Side.EVCC, good=False, reason=self.reason, energy_wh=0.0))
-        self.connections.append(FakeConnection(ended=self.ends))
+        self.connections.append(FakeConnection(ended=self.ends, started=self.tls_works or not found.tls))
         return self.connections[-1]
 
     def charge(
@@ -74,11 +86,13 @@ class World:
         unlinked: Unlinked | None = None,
         **options: Any,
     ) -> int:
-        defaults = {"soc": 20.0, "target_soc": 80.0, "protocols": "din70121", "secc": None, "max_time": None}
+        defaults: dict[str, Any] = {"soc": 20.0, "target_soc": 80.0, "protocols": "din70121", "secc": None}
+        defaults |= {"max_time": None, "tls": None, "pki": None, "keylog": None, "modes": "dc"}
         given = SimpleNamespace(once=once, **{**defaults, **options})
 
         async def run() -> int:
-            charge = evcc.Charge(given, interface, self.out)  # type: ignore[arg-type]
+            security = PLAIN if given.pki is None else Security(tls=list, plain=False)  # type: ignore[arg-type]
+            charge = evcc.Charge(given, interface, self.out, security)  # type: ignore[arg-type]
             if outcomes:
                 charge.matching = self.matching = FakeMatching(charge, *outcomes)  # type: ignore[assignment]
             if unlinked is not None:
@@ -179,7 +193,7 @@ def test_ctrl_c_while_looking_for_a_station(
 ) -> None:
     world = World(monkeypatch, found=FOUND)
 
-    async def searching(interface: Interface, trace: object) -> None:
+    async def searching(interface: Interface, trace: object, policy: Policy, *, wireless: object) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(evcc, "discover", searching)
@@ -234,3 +248,52 @@ def test_a_station_that_does_not_answer_may_be_out_of_reach(
     world.reason = reason
     assert world.charge(LINKED, once=True, unlinked=unlinked) == 1
     assert [event.reason for event in world.events if isinstance(event, SessionEnded)] == [told]
+
+
+WITH_TLS: dict[str, Any] = {"pki": "a directory", "protocols": "iso15118_20_dc,iso15118_2,din70121"}
+
+
+def test_tls_is_asked_for_with_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, True, found=FOUND)
+    assert world.charge(once=True, **WITH_TLS) == 0
+    assert world.asked == [(Policy.ALLOW, None)]
+    assert world.connected == [FOUND._replace(tls=True)]
+
+
+def test_where_tls_fails_and_is_no_must_the_vehicle_asks_again_without(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it offers then is without ISO 15118-20. [V2G20-1237]"""
+    world = World(monkeypatch, False, True, found=FOUND)
+    world.tls_works = False
+    assert world.charge(once=True, **WITH_TLS) == 0
+    assert world.asked == [(Policy.ALLOW, None), (Policy.NEVER, None)]
+    assert world.protocols == [["iso15118_20_dc", "iso15118_2", "din70121"], ["iso15118_2", "din70121"]]
+    assert "trying without TLS, since it is no must" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"tls": "require"}, {"protocols": "iso15118_20_dc"}],
+)
+def test_where_tls_fails_and_is_a_must_that_was_it(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
+    world = World(monkeypatch, False, found=FOUND)
+    world.tls_works = False
+    assert world.charge(once=True, **{**WITH_TLS, **options}) == 1
+    assert len(world.connected) == 1
+
+
+def test_a_session_over_tls_that_ends_badly_is_not_repeated_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, False, found=FOUND)
+    assert world.charge(once=True, **WITH_TLS) == 1
+    assert len(world.connected) == 1
+
+
+@pytest.mark.parametrize(("modes", "coupling"), [("wpt", Coupling.WPT), ("acdp", Coupling.NOT_AVAILABLE)])
+def test_wireless_modes_ask_by_the_wireless_variant(
+    monkeypatch: pytest.MonkeyPatch, modes: str, coupling: Coupling
+) -> None:
+    world = World(monkeypatch, True, found=FOUND)
+    assert world.charge(once=True, modes=modes) == 0
+    [(policy, wireless)] = world.asked
+    assert (policy, wireless.coupling) == (Policy.NEVER, coupling)

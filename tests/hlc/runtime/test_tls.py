@@ -19,14 +19,16 @@ from hlc.runtime.connection import Connection
 from hlc.runtime.discovery import Found
 from hlc.runtime.errors import SetupError
 from hlc.runtime.interfaces import find
+from hlc.runtime.pki import read
 from hlc.runtime.station import StationServer
-from hlc.runtime.tls import KeyLogFile, read_directory, station_security, vehicle_security
+from hlc.runtime.tls import KeyLogFile, station_security, vehicle_security
 from hlc.runtime.vehicle import connect
 from hlc.secc import Station
 from hlc.security import hierarchy
 from hlc.security.certificate import Curve, der
 from hlc.security.handshake import Version
 from hlc.security.layer import Security
+from hlc.security.pki import load
 from hlc.security.profiles import Role
 from hlc.sim import Battery, SimulatedOutlet, SimulatedVehicle
 from hlc.trace.events import Event, Fault, Note, Side
@@ -245,7 +247,7 @@ def write(directory: Path, curves: tuple[Curve, ...] = tuple(Curve), without: st
 
 
 def test_a_directory_serves_both_ends(tmp_path: Path, play: Play) -> None:
-    pki = read_directory(write(tmp_path))
+    pki = load(read(write(tmp_path)))
     assert pki.problems == ()
     lines = tmp_path / "keys.log"
 
@@ -261,22 +263,18 @@ def test_a_directory_serves_both_ends(tmp_path: Path, play: Play) -> None:
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match=r"is no directory: hlc pki create .* makes one"):
-        read_directory(tmp_path / "nowhere")
-    with pytest.raises(SetupError, match=r"has neither roots/v2g.pem nor NAME.chain.pem"):
-        read_directory(tmp_path)
-    pki = read_directory(write(tmp_path / "a", without="secc"))
+    pki = load(read(write(tmp_path / "a", without="secc")))
     with pytest.raises(SetupError, match=r"TLS needs the station's certificate, secc\.chain\.pem"):
         station_security(pki, BOTH, plain=True)
-    pki = read_directory(write(tmp_path / "b", without="roots/v2g"))
+    pki = load(read(write(tmp_path / "b", without="roots/v2g")))
     with pytest.raises(SetupError, match=r"roots by which a vehicle knows a station, roots/v2g\.pem"):
         vehicle_security(pki, BOTH)
-    pki = read_directory(write(tmp_path / "c", without="vehicle"))
+    pki = load(read(write(tmp_path / "c", without="vehicle")))
     assert vehicle_security(pki, BOTH).tls is not None  # 1.2 needs none
     with pytest.raises(SetupError, match=r"needs the vehicle's certificate, vehicle\.chain\.pem"):
         vehicle_security(pki, (Version.TLS13,))
     (tmp_path / "a" / "secc.chain.pem").write_text("nothing")
     with pytest.raises(SetupError, match=r"secc\.chain\.pem: neither PEM nor"):
-        station_security(read_directory(tmp_path / "a"), BOTH, plain=True)
+        station_security(load(read(tmp_path / "a")), BOTH, plain=True)
     with pytest.raises(SetupError, match=r"cannot write --keylog .*: Is a directory"):
         KeyLogFile(tmp_path)
