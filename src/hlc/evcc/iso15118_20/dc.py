@@ -48,7 +48,7 @@ class Conversation(common.Conversation):
     rules = RULES
     modes = frozenset({Mode.DC, Mode.DC_BPT, Mode.MCS, Mode.MCS_BPT})
     discovery = DC_ChargeParameterDiscoveryReq
-    after_stop = (PowerDeliveryRes, DC_WeldingDetectionRes)
+    after_stop: ClassVar[tuple[Kind, ...]] = (PowerDeliveryRes, DC_WeldingDetectionRes)
     paces: ClassVar[Mapping[Kind, float]] = {
         **common.Conversation.paces,
         DC_CableCheckReq: 0.25,

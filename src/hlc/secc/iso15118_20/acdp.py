@@ -26,6 +26,7 @@ from exi.messages.iso15118_20.acdp import (
     IsolationStatus,
     MechanicalChargingDeviceStatus,
 )
+from exi.messages.iso15118_20.common import SessionStopReq, SessionStopRes
 from exi.messages.iso15118_20.dc import DC_CableCheckReq, DC_CableCheckRes
 from exi.messages.iso15118_20.types import Processing, ResponseCode
 from hlc.decisions import CableCheckState
@@ -61,7 +62,8 @@ class Conversation(dc.Conversation):
         super().__init__(station)
         self.device = cast(AcdpOutlet, station.outlet)
         self.connecting = False
-        """From the first ACDP_ConnectReq until the device is at home again."""
+        """From the first ACDP_ConnectReq until SessionStopReq: a status may still be on its way when the device is at
+        home."""
         self.standing = False
         """Whether the vehicle said last that it does not move."""
         self.immobilised = False
@@ -116,11 +118,7 @@ class Conversation(dc.Conversation):
         self.halt()
         if not self.outlet.relays_closed():
             self.device.disconnect()
-        at_home = self._where() is Pantograph.HOME
-        self.connecting = not at_home
-        if at_home:
-            self.immobilised = False
-        return self._connect(ACDP_DisconnectRes, OK, done=at_home)
+        return self._connect(ACDP_DisconnectRes, OK, done=self._where() is Pantograph.HOME)
 
     def cable_check(self, request: DC_CableCheckReq) -> DC_CableCheckRes:
         if self.check is None and not self.immobilised:  # its status comes on its own way, and may be late
@@ -157,6 +155,10 @@ class Conversation(dc.Conversation):
         if not self.device.associated():
             text = "the vehicle at the device is not the one that talks"
             raise Refusal(ResponseCode.FAILED_AssociationError, text)
+
+    def session_stop(self, request: SessionStopReq) -> SessionStopRes:
+        self.connecting = self.immobilised = False
+        return super().session_stop(request)
 
     # What the engine asks
 
