@@ -21,19 +21,13 @@ from hlc.flow import Refusal
 from hlc.ports import AcOutlet
 from hlc.rules import Kind
 from hlc.rules.iso15118_2 import CONTACTOR_S
+from hlc.secc.contactor import Contactor
 from hlc.secc.conversation import Conversation, Handler
 from hlc.secc.iso15118_2_phrases import amps, volts
-from hlc.trace.events import Blame
 
 PILOT_S: Final = 1.0
 """So long state C is awaited after PowerDeliveryReq(Start). The vehicle has 250 ms [V2G2-847]; cars take longer, and
 the contactor still has its 3 s before the answer is due."""
-EXCESS: Final = 1.1
-"""A vehicle that takes more than so much of what it may does not follow."""
-EXCESS_AMPS: Final = 1.0
-"""And this much is a matter of measurement."""
-EXCESS_S: Final = 10.0
-"""After this time the contactor opens: IEC 61851-1 gives a vehicle 5 s to follow, and meters are slow."""
 UNDERVOLTAGE: Final = 0.85
 """A vehicle that does not take this much of the nominal voltage cannot be charged."""
 
@@ -61,9 +55,14 @@ class Ac:
         """Those that the vehicle uses."""
         self.contract = False
         """Paid by contract the schedule is the only limit."""
-        self._deadline: float | None = None
-        self._closing = False
-        self._excess_since: float | None = None
+        self.contactor = Contactor(
+            conversation,
+            self.outlet,
+            pilot_s=PILOT_S,
+            contactor_s=CONTACTOR_S,
+            allowed=lambda: (self.amps() * self.phases, 0.0),
+            clauses={"pilot": "V2G2-847", "closing": "V2G2-860", "opening": "V2G2-862", "not applied": "V2G2-480"},
+        )
 
     def handlers(self) -> Mapping[Kind, Handler]:
         """The answer to the request of AC."""
@@ -105,42 +104,14 @@ class Ac:
 
     def start(self, parameter: Any) -> bool:
         """Close the contactor behind state C; False: not yet. Raises `Refusal`."""
-        now, pilot = self.station.now, self.outlet.control_pilot()
-        if self.conversation.delivering:  # a renegotiation: it has never been open
-            return True
-        if not self.outlet.ready() or not self.outlet.energy_available():
-            raise Refusal("FAILED_PowerDeliveryNotApplied", "the outlet is not ready", "V2G2-480", blame=Blame.SETUP)
-        if self._deadline is None:
-            self._deadline = now + PILOT_S
-        if not self._closing and (pilot is None or pilot.ready):
-            self._closing, self._deadline = True, now + CONTACTOR_S
-            self.outlet.close()
-            self.station.go_live()
-        if self._closing and self.outlet.relays_closed():
-            self._deadline, self._closing = None, False
-            self.conversation.delivering = True
-            return True
-        if now >= self._deadline:
-            if self._closing:
-                text = f"the contactor has not closed within {CONTACTOR_S:g} s"
-                raise Refusal("FAILED_ContactorError", text, "V2G2-860", blame=Blame.SETUP)
-            raise Refusal("FAILED", f"the vehicle did not show state C within {PILOT_S:g} s", "V2G2-847")
-        return False
+        if not self.conversation.delivering:  # in a renegotiation it has never been open
+            self.conversation.delivering = self.contactor.close()
+        return self.conversation.delivering
 
     def stop(self) -> bool:
         """Open the contactor; False: it is not open yet. Raises `Refusal`."""
         self.conversation.delivering = False
-        self._closing = False
-        if self._deadline is None:
-            self._deadline = self.station.now + CONTACTOR_S
-            self.station.make_safe(emergency=False)
-        if self.outlet.relays_closed():
-            if self.station.now >= self._deadline:
-                text = f"the contactor has not opened within {CONTACTOR_S:g} s"
-                raise Refusal("FAILED_ContactorError", text, "V2G2-862", blame=Blame.SETUP)
-            return False
-        self._deadline = None
-        return True
+        return self.contactor.open()
 
     def renegotiate(self) -> None:
         """The contactor stays closed, and the vehicle in state C. [V2G2-849]"""
@@ -149,18 +120,7 @@ class Ac:
 
     def look(self) -> None:
         """Contactor and current, while energy flows."""
-        if not self.conversation.delivering:
-            return
-        if not self.outlet.relays_closed():
-            self.station.doom(Blame.SETUP, "the contactor opened while energy flowed")  # [V2G2-853]
-            return
-        present, limit = self.outlet.amps() / self.phases, self.amps()
-        if present <= limit * EXCESS + EXCESS_AMPS:
-            self._excess_since = None
-        elif self._excess_since is None:
-            self._excess_since = self.station.now
-        elif self.station.now - self._excess_since > EXCESS_S:
-            self.station.doom(Blame.REMOTE, f"the vehicle takes {present:.1f} A per phase of {limit:.1f} A")
+        self.contactor.look()
 
     def amps(self) -> float:
         """What the vehicle may take per phase now."""

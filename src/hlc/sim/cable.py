@@ -129,8 +129,8 @@ class SimulatedCable:
             if vehicle.contactors and self.plugged:
                 return vehicle.battery.volts(), vehicle.battery.resistance
             return None, 0.0
-        if outlet is not None and outlet.relays and abs(outlet.set_amps) > PRECHARGE_AMPS and self._assumed_volts is None:
-            self._assumed_volts = ASSUMED_BELOW * self.volts
+        if outlet is not None and outlet.relays and abs(outlet.set_amps) > PRECHARGE_AMPS:
+            self._assumed_volts = self._assumed_volts or ASSUMED_BELOW * self.volts
         return self._assumed_volts, ASSUMED_OHMS
 
     def _without_battery(self, outlet: SimulatedOutlet, dt: float) -> None:
