@@ -14,6 +14,7 @@ from hlc.sim.cable import SimulatedCable
 from hlc.sim.outlet import SimulatedOutlet
 from hlc.sim.vehicle import SimulatedVehicle
 
+ONE_WAY: Final = frozenset({Mode.ACDP})
 MOVE_S: Final = 4.0
 """From home to the vehicle."""
 DRIVE_MM_PER_S: Final = 300.0
@@ -45,8 +46,8 @@ class PantographCable(SimulatedCable):
 class SimulatedPantograph(SimulatedOutlet):
     """An outlet with a pantograph. Its wishes for trouble are attributes: set them at any time."""
 
-    def __init__(self, **others: Any) -> None:
-        super().__init__(**others)
+    def __init__(self, *, modes: frozenset[Mode] = ONE_WAY, **others: Any) -> None:
+        super().__init__(modes=modes, **others)
         self.cable: SimulatedCable = PantographCable()
         self.cable.outlet = self
         self.stuck_at: float | None = None
@@ -69,9 +70,6 @@ class SimulatedPantograph(SimulatedOutlet):
             self.way = max(self.goal, self.way - dt / MOVE_S)
 
     # Port
-
-    def modes(self) -> frozenset[Mode]:
-        return frozenset({Mode.ACDP})
 
     def vehicle_offset(self) -> Offset | None:
         vehicle = self.cable.vehicle
@@ -105,8 +103,15 @@ class SimulatedPantograph(SimulatedOutlet):
 class SimulatedBus(SimulatedVehicle):
     """A vehicle with contact rails, on its way to the pantograph. Its wishes for trouble are attributes."""
 
-    def __init__(self, battery: Battery | None = None, *, target_soc: float = 80.0, from_mm: float = -900.0) -> None:
-        super().__init__(battery, target_soc=target_soc)
+    def __init__(
+        self,
+        battery: Battery | None = None,
+        *,
+        modes: frozenset[Mode] = ONE_WAY,
+        from_mm: float = -900.0,
+        **others: Any,
+    ) -> None:
+        super().__init__(battery, modes=modes, **others)
         self.cable: SimulatedCable = PantographCable()
         self.cable.vehicle = self
         self.place = Offset(from_mm, 40.0)
@@ -127,9 +132,6 @@ class SimulatedBus(SimulatedVehicle):
         return away and super()._released()
 
     # Port
-
-    def modes(self) -> frozenset[Mode]:
-        return frozenset({Mode.ACDP})
 
     def moving(self) -> bool:
         return self.rolls or (self.driving and not self.locked)
