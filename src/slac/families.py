@@ -19,6 +19,7 @@ class Purpose(StrEnum):
 
     IDENTIFY = "identity"  # Identity
     SET_KEY = "key"  # KeySet, never None
+    HELD_KEY = "held key"  # bytes, the NMK
     LINK = "link"  # bool
     NETWORK = "network"  # Network
     NEIGHBOURS = "neighbours"  # Neighbours
@@ -126,11 +127,18 @@ def _neighbours(fields: Fields) -> Neighbours:
     return Neighbours(len(fields["nets"]), len(fields["stas"]))
 
 
+def _held_key(fields: Fields) -> bytes | None:
+    # The NID is that of the question: captured modems give the key whatever it is.
+    granted = fields["result"] == 0 and fields["requested_key_type"] == 1
+    return bytes(fields["key"]) if granted else None
+
+
 def _members(fields: Fields) -> bool:
     return any(each["same_network"] for each in fields["stas"])
 
 
 COMMON: Final[Mapping[Purpose, Ask]] = {
+    Purpose.HELD_KEY: Ask("CM_GET_KEY", _held_key),
     Purpose.NETWORK: Ask("CM_NW_INFO", _standard_network),
     Purpose.NEIGHBOURS: Ask("CC_DISCOVER_LIST", _neighbours),
 }

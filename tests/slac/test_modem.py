@@ -355,3 +355,13 @@ def test_timers() -> None:
     timers.cancel_of(7)
     timers.cancel("b", "never")
     assert timers.next() is None
+
+
+def test_the_key_that_a_modem_holds() -> None:
+    talk = Talk("Qualcomm")
+    talk.ask(Purpose.HELD_KEY)
+    assert [mme.name for mme in talk.sent] == ["CM_GET_KEY.REQ"]
+    talk.hear("CM_GET_KEY.CNF", result=0, nid=NID, key=NMK)
+    talk.ask(Purpose.HELD_KEY)
+    talk.hear("CM_GET_KEY.CNF", result=1, nid=NID)
+    assert talk.answers == [Answer(Purpose.HELD_KEY, NMK), Answer(Purpose.HELD_KEY, None)]

@@ -20,7 +20,7 @@ from slac.link import Link
 
 EXAMPLES: Final = """\
 examples:
-  sudo hlc modem eth1                               which modem it is, its network, whom it hears
+  sudo hlc modem eth1                               which modem it is, its key and network, whom it hears
   sudo hlc modem eth1 link                          whether there is a link: exit code 0 if so
   sudo hlc modem eth1 set-key --password HomePlugAV the key of a network adapter as it is sold
   sudo hlc modem eth1 set-key                       a random key: it leaves its network
@@ -40,10 +40,26 @@ def octets(length: int) -> Callable[[str], bytes]:
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is not hexadecimal") from None
         if len(value) != length:
-            raise argparse.ArgumentTypeError(f"{text!r} has {len(value)} octets; it takes {length}")
+            has = "1 octet" if len(value) == 1 else f"{len(value)} octets"
+            raise argparse.ArgumentTypeError(f"{text!r} has {has}; it takes {length}")
         return value
 
     return read
+
+
+def network_id(text: str) -> bytes:
+    """A type of argument: a NID."""
+    nid = octets(7)(text)
+    if nid[6] > 0x3F:
+        raise argparse.ArgumentTypeError(f"{text!r} is no NID: it has 54 bits, so its last octet is 3F at most")
+    return nid
+
+
+def password(text: str) -> str:
+    """A type of argument. The rules want 12 to 64 characters of ASCII; modems are sold with shorter ones."""
+    if not text or not (text.isascii() and text.isprintable()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no password: it has printable ASCII characters, one at least")
+    return text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,9 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     key.add_argument(
         "--nmk", metavar="HEX", type=octets(16), help="set-key: the key, 16 octets (default: a random one)"
     )
-    key.add_argument("--password", metavar="TEXT", help="set-key: the password that the key is made of")
+    key.add_argument("--password", metavar="TEXT", type=password, help="set-key: the password that the key is made of")
     parser.add_argument(
-        "--nid", metavar="HEX", type=octets(7), help="set-key: the network, 7 octets (default: the key's)"
+        "--nid", metavar="HEX", type=network_id, help="set-key: the network, 7 octets (default: the key's)"
     )
     parser.add_argument("--json", action="store_true", help="an object of JSON on standard output")
 
@@ -87,7 +103,7 @@ async def _ask(options: Any, link: Link) -> int:
         print(msgspec.json.encode(found).decode())
     else:
         for name, value in found.items():
-            print(f"{name.replace('_', ' '):<14}{_text(value)}")
+            print(f"{name.replace('_', ' '):<16}{_text(value)}")
     return code
 
 
@@ -97,17 +113,20 @@ Found = tuple[dict[str, Any], int]
 
 async def _info(shell: ModemShell, identity: Identity, options: Any) -> Found:
     network: Network | None = await shell.ask(Purpose.NETWORK)
-    neighbours: Neighbours | None = await shell.ask(Purpose.NEIGHBOURS)
+    heard: Neighbours | None = await shell.ask(Purpose.NEIGHBOURS)
+    nmk: bytes | None = await shell.ask(Purpose.HELD_KEY)
     found: dict[str, Any] = {
         "family": identity.family.name,
         "mac": identity.mac.hex(":"),
         "version": identity.version,
+        "nmk": None if nmk is None else nmk.hex().upper(),
         "link": await shell.ask(Purpose.LINK),
         "network": None,
         "role": None,
         "coordinator": None,
         "stations": [],
-        "neighbours": None if neighbours is None else sum(neighbours),
+        "stations_heard": None if heard is None else heard.stations,
+        "networks_heard": None if heard is None else heard.networks,
     }
     if network is not None and network.nid:
         found["network"] = network.nid.hex().upper()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import slac
 from hlc.cli import main
 
 Ends = Any
@@ -102,8 +103,10 @@ def test_matching_alone_and_what_the_modems_say(ends: Ends, play: Any, tmp_path:
     assert play("outlet", "modem", "plc", "--json").wait(10) == 0
     told = json.loads((tmp_path / "outlet.out").read_text())
     assert (told["family"], told["role"], told["network"], told["link"]) == ("Qualcomm", "coordinator", nid, True)
+    assert slac.keys.nid_from_nmk(bytes.fromhex(told["nmk"])).hex().upper() == nid
+    assert (told["stations_heard"], told["networks_heard"]) == (1, 0)
     assert play("car", "modem", "plc", "pwm").wait(10) == 0
-    assert "duty percent  5.0" in (tmp_path / "car.out").read_text()
+    assert "duty percent    5.0" in (tmp_path / "car.out").read_text()
     assert play("outlet", "modem", "plc", "pwm").wait(10) == 1
     log = (tmp_path / "outlet.log").read_text()
     assert log == "hlc modem: this modem (Qualcomm) does not tell the control pilot\n"
