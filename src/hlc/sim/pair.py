@@ -19,7 +19,9 @@ from typing import Any, Final, NamedTuple
 from hlc import evcc, sap, sdp, secc
 from hlc.flow import Close, Effect, Machine, Send
 from hlc.ids import ChargePointState, VehicleState, message_id
-from hlc.sim import cable, wpt
+from hlc.sim import ac, cable, wpt
+from hlc.sim.ac import SimulatedAcOutlet, SimulatedAcVehicle
+from hlc.sim.ac_invariants import AcInvariants
 from hlc.sim.cable import SimulatedCable
 from hlc.sim.invariants import Invariants
 from hlc.sim.outlet import SimulatedOutlet
@@ -71,6 +73,8 @@ def _joined(outlet: Any, ev: Any) -> tuple[SimulatedCable, Callable[[Machine, Ma
     match outlet, ev:
         case SimulatedPad(), SimulatedReceiver():
             return wpt.link(outlet, ev), WptInvariants
+        case SimulatedAcOutlet(), SimulatedAcVehicle():
+            return ac.link(outlet, ev), AcInvariants
         case SimulatedOutlet(), SimulatedVehicle():
             return cable.link(outlet, ev), Invariants
     raise TypeError(f"{type(ev).__name__} does not fit {type(outlet).__name__}")
@@ -85,7 +89,7 @@ class Pair:
     def __init__(
         self,
         ev: SimulatedVehicle,
-        outlet: SimulatedOutlet | SimulatedPad,
+        outlet: SimulatedOutlet | SimulatedAcOutlet | SimulatedPad,
         *,
         protocol: str = "din70121",
         trace: Trace = ignore,

@@ -1,0 +1,89 @@
+"""The safety order of AC charging as invariants, held against the simulated world at every step."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from hlc import decisions
+from hlc.flow import Machine, failed
+from hlc.sim.ac import CONTACTOR_S, MainsCable
+from hlc.sim.cable import SimulatedCable
+from hlc.sim.watch import LOOKS_S, Watch
+from hlc.trace.events import Event, Message
+
+FOLLOW_S: Final = 5.0
+"""So long a vehicle has to follow a lower limit (IEC 61851-1)."""
+TOLERANCE: Final = 1.02
+
+
+class AcInvariants(Watch):
+    """By what was said power is asked for, agreed, ended; by what is so, the contactor is closed, a current flows."""
+
+    def __init__(self, station: Machine, vehicle: Machine) -> None:
+        super().__init__(station, vehicle)
+        self.asked = self.agreed = False
+        self.limit_amps: float | None = None
+        """Per phase, as it was told last."""
+        self._progress = ""
+        self._was_closed = False
+
+    def message(self, event: Event) -> None:
+        if not isinstance(event, Message) or event.schema == "sap":
+            return
+        document: Any = event.message
+        body = document.Body.BodyElement if hasattr(document, "Body") else document
+        if event.name == "PowerDeliveryReq":
+            self._progress = str(body.ChargeProgress.value)
+            if self._progress == "Start":
+                self.asked = True
+        elif event.name.endswith("Res") and failed(body):
+            self.agreed = self.asked = False
+        elif event.name == "PowerDeliveryRes" and self._progress == "Start":
+            self.agreed = True
+        elif (event.name == "PowerDeliveryRes" and self._progress == "Stop") or event.name == "SessionStopRes":
+            self.agreed = self.asked = False
+        elif event.name == "ChargingStatusRes" and body.EVSEMaxCurrent is not None:
+            self.limit_amps = decisions.value(body.EVSEMaxCurrent)
+
+    def step(self, cable: SimulatedCable) -> None:
+        assert isinstance(cable, MainsCable)
+        outlet, vehicle, now = cable.socket, cable.car, cable.now
+        assert outlet is not None
+        assert vehicle is not None
+        ready = vehicle.state.ready and cable.plugged
+        if outlet.relays and not self._was_closed and not self.asked:
+            self._say(cable, "the contactor closes before power delivery was asked for")
+        self._was_closed = outlet.relays
+        for what, so in (
+            ("the vehicle does not show state C", not ready),
+            ("power delivery is not asked for", not self.asked),
+        ):
+            if self._lasting(what, now, so=so and outlet.relays) > LOOKS_S + CONTACTOR_S and not outlet.welded:
+                self._say(cable, f"the contactor is closed, and {what}")
+        self._flowing(cable)
+        if self._lasting("ready", now, so=vehicle.state.ready and not self.asked) > LOOKS_S:
+            self._say(cable, "state C without power delivery asked for")
+        late = self.station.closed and self._since("station", now) > decisions.EMERGENCY_S
+        if late and outlet.relays and not outlet.welded:
+            self._say(cable, "the contactor is closed after the station's end")
+        if self.vehicle.closed and self._since("vehicle", now) > decisions.EMERGENCY_S:
+            if abs(cable.amps) > decisions.NO_CURRENT_AMPS and not vehicle.greedy:
+                self._say(cable, "a current flows after the vehicle's end")
+            if vehicle.state.ready:
+                self._say(cable, "state C after the vehicle's end")
+
+    def _flowing(self, cable: MainsCable) -> None:
+        """A current flows."""
+        outlet, vehicle = cable.socket, cable.car
+        assert outlet is not None
+        assert vehicle is not None
+        amps = abs(cable.amps) / vehicle.charger.phases
+        if self._lasting("early", cable.now, so=amps > 0.5 and not self.agreed) > LOOKS_S:
+            self._say(cable, "a current flows before power delivery was agreed, or after its end")
+        limit = min(outlet.supply.max_amps, vehicle.charger.max_amps)
+        if amps > limit * TOLERANCE and not vehicle.greedy:
+            self._say(cable, f"the current is above {limit:.0f} A")
+        told = self.limit_amps if self.limit_amps is not None else limit
+        above = amps > max(told, 0.0) * TOLERANCE + 0.1
+        if self._lasting("above", cable.now, so=above) > FOLLOW_S and not vehicle.greedy:
+            self._say(cable, f"the current stays above the {told:.0f} A that were told")
