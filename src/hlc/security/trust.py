@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import zip_longest
 from typing import Final, NamedTuple
 
 from cryptography.x509 import Certificate
@@ -60,9 +61,8 @@ class Trust(NamedTuple):
 
     def revocation(self, certificates: Certificates, version: int) -> Verdict:
         """On the OCSP responses. Never raises."""
-        count = len(certificates.chain)
         try:
-            found = self._findings(certificates, version, (*certificates.ocsp, *[None] * count)[:count])
+            found = self._findings(certificates, version, revocation=True)
         except PkiError as error:
             return Verdict(f"it sent {error}", Alert.BAD_CERTIFICATE)
         for finding in found:
@@ -73,14 +73,18 @@ class Trust(NamedTuple):
             return Verdict(str(unknown[0]), Alert.BAD_CERTIFICATE_STATUS_RESPONSE)
         return Verdict(notes=tuple(f"{finding.certificate}: {finding.text}" for finding in unknown[:1]))
 
-    def _findings(
-        self, certificates: Certificates, version: int, ocsp: Sequence[bytes | None] | None = None
-    ) -> list[Finding]:
+    def _findings(self, certificates: Certificates, version: int, *, revocation: bool = False) -> list[Finding]:
         """What is wrong with them. Raises `PkiError` for what is no certificate."""
-        chain = [parse(der) for der in certificates.chain[:MOST_SENT]]
+        # Some peers send a certificate twice: the first is the one that has its OCSP response.
+        sent: dict[bytes, bytes | None] = {}
+        for der, response in zip_longest(certificates.chain[:MOST_SENT], certificates.ocsp[:MOST_SENT]):
+            if der is not None:
+                sent.setdefault(der, response)
+        chain = [parse(der) for der in sent]
         curves = CURVES[Version.TLS13 if version >= Version.TLS13 else Version.TLS12]
         if self.p256 and Curve.P256 not in curves:
             curves = (*curves, Curve.P256)
+        ocsp = tuple(sent.values()) if revocation else None
         found = verify(chain, self.roots, self.now(), self.role, curves=curves, ocsp=ocsp)
         if self.p256 and self.role is Role.VEHICLE:
             found = [finding._replace(fatal=finding.fatal and finding.rule is not Rule.ROLE) for finding in found]
