@@ -361,9 +361,9 @@ class Conversation(Session):
     def power_delivery(self) -> PowerDeliveryReq:
         plan = self.plan
         if self.progress is ChargeProgress.Start and isinstance(self.power, Ac):
-            self.vehicle.go_live()  # state C within 250 ms [V2G2-847]
+            self.power.charger.start()
         elif self.progress is ChargeProgress.Stop and isinstance(self.power, Ac):
-            self.power.stopped_at = self.vehicle.now
+            self.power.charger.stop()
         return PowerDeliveryReq(
             ChargeProgress=self.progress,
             SAScheduleTupleID=plan.schedule.id if plan is not None else 1,

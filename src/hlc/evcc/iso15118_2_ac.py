@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from exi.messages.iso15118_2 import (
     AC_EVChargeParameter,
@@ -14,20 +14,13 @@ from exi.messages.iso15118_2 import (
     EnergyTransferMode,
     PowerDeliveryReq,
 )
-from hlc.decisions import SAFE_VOLTS, value
+from hlc.decisions import value
+from hlc.evcc.charger import Charger
 from hlc.evcc.session import Session
 from hlc.ports import AcEV, AcLimits
 from hlc.rules import Kind
 from hlc.rules.answers import finished, status_of
 from hlc.trace.events import Blame
-
-RAMP_DOWN_S: Final = 3.0
-"""So long the charger is awaited to stop."""
-RAMPED_AMPS: Final = 1.0
-PILOT_S: Final = 0.05
-"""After PowerDeliveryReq(Stop) state B: within 250 ms [V2G2-848], and not before the request has arrived."""
-MAINS_S: Final = 1.0
-"""Without a voltage for so long while energy should flow, the station has switched off."""
 
 
 class Ac:
@@ -55,8 +48,7 @@ class Ac:
         """Those that are used."""
         self.supply = AcLimits(0.0, 1, 0.0, 0.0)
         """What the station can give, as it said last, on these phases."""
-        self.stopped_at: float | None = None
-        """When PowerDeliveryReq(Stop) was sent."""
+        self.charger = Charger(session, charging=charging, wanted=self.wanted)
 
     def choices(self) -> Mapping[Kind, Callable[[Any, Any], Kind | None]]:
         """What follows the answer of AC."""
@@ -88,7 +80,7 @@ class Ac:
     def after_charging_status(self, request: Any, response: ChargingStatusRes) -> Kind | None:
         if not self.leaving():
             return ChargingStatusReq
-        if self.ending() and self.ev.amps() >= RAMPED_AMPS and self.session.waited("ramp") < RAMP_DOWN_S:
+        if self.ending() and not self.charger.resting():
             return ChargingStatusReq
         self.session.delivering = not self.ending()
         return PowerDeliveryReq
@@ -109,32 +101,22 @@ class Ac:
         elif isinstance(response, ChargingStatusRes):
             if response.EVSEMaxCurrent is not None:
                 self.supply = self.supply._replace(max_amps=value(response.EVSEMaxCurrent))
-            self.follow()
+            self.charger.follow()
             self.vehicle.measured()
         if getattr(status_of(response), "RCD", False) and self.vehicle.live:
             self.vehicle.emergency(Blame.REMOTE, "the residual current device of the station has tripped")
 
     def look(self) -> None:
-        """Between messages: the charger follows the profile, the pilot what was asked."""
-        if self.stopped_at is not None and self.vehicle.now - self.stopped_at >= PILOT_S:
-            self.stopped_at = None
-            self.vehicle.make_safe(emergency=False)
-        elif self.session.delivering and self.charging():
-            self.follow()
-            if self.ev.inlet_volts() >= SAFE_VOLTS:
-                self.session.forget("mains")
-            elif self.session.waited("mains") > MAINS_S and self.vehicle.stopping is None:
-                self.vehicle.fault(Blame.REMOTE, "the mains are gone while energy should flow")
-                self.vehicle.stopping = "the mains are gone"
+        """Between messages."""
+        self.charger.look()
 
-    def follow(self) -> None:
-        """Draw what all allow: battery, charger, profile, station. Less than the charger's least is nothing."""
-        if not self.charging():
-            return
+    def wanted(self) -> float:
+        """What all allow: battery, charger, profile, station. Less than the charger's least is nothing."""
         limits, supply = self.ev.limits(), self.supply
         amps = min(limits.max_amps, supply.max_amps, self.allowed_watts() / (supply.volts * supply.phases))
-        watts = amps * supply.volts * supply.phases if amps >= limits.min_amps else 0.0
-        self.ev.draw(0.0 if self.ending() else min(watts, self.ev.target_watts()))
+        if self.ending() or amps < limits.min_amps:
+            return 0.0
+        return min(amps * supply.volts * supply.phases, self.ev.target_watts())
 
     # Requests
 
