@@ -159,7 +159,7 @@ class Console:
             case Matched():
                 self._line(event.at, event.side, "green", "link", matched(event))
             case Unmatched():
-                self._line(event.at, event.side, "yellow", "link", f"no link any more: {event.reason}")
+                self._line(event.at, event.side, "yellow", "link", f"down: {event.reason}")
             case SessionEnded():
                 self.finish()
                 verdict = "ended well" if event.good else "did not end well"

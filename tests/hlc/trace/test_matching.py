@@ -36,7 +36,7 @@ def test_for_a_reader() -> None:
         "slac somebody at 12.0 dB",
         "note somebody else's frame; ignored",
         "link matched with 02:00:00:00:00:02, NID B0F2E695666B03, attenuation 12.0 dB",
-        "link no link any more: the modem reports no link any more",
+        "link down: the modem reports no link any more",
         "slac no EVSE in range: no EVSE answered. Check that it runs.",
     ]
 
