@@ -14,6 +14,7 @@ from exi.messages.sap import supportedAppProtocolReq, supportedAppProtocolRes
 from hlc import sap
 from hlc.evcc import din70121, iso15118_2
 from hlc.evcc.conversation import Conversation
+from hlc.evcc.iso15118_20 import ac as iso15118_20_ac
 from hlc.evcc.iso15118_20 import acdp as iso15118_20_acdp
 from hlc.evcc.iso15118_20 import dc as iso15118_20_dc
 from hlc.evcc.iso15118_20 import wpt as iso15118_20_wpt
@@ -35,6 +36,7 @@ CONVERSATIONS: Final[Mapping[str, Callable[[Vehicle], Conversation]]] = {
     "din70121": din70121.Conversation,
     "iso15118_2": iso15118_2.Conversation,
     "iso15118_20_acdp": iso15118_20_acdp.Conversation,
+    "iso15118_20_ac": iso15118_20_ac.Conversation,
     "iso15118_20_dc": iso15118_20_dc.Conversation,
     "iso15118_20_wpt": iso15118_20_wpt.Conversation,
 }

@@ -14,8 +14,10 @@ EXCESS: Final = 1.1
 """A vehicle that takes more than so much of what it may does not follow."""
 EXCESS_AMPS: Final = 1.0
 """And this much, in each phase, is a matter of measurement."""
+FOLLOW_S: Final = 5.0
+"""So long a vehicle may take to follow (IEC 61851-1)."""
 EXCESS_S: Final = 10.0
-"""After this time the contactor opens: IEC 61851-1 gives a vehicle 5 s to follow, and meters are slow."""
+"""After this time the contactor opens: meters are slow."""
 
 
 class Contactor:
@@ -79,6 +81,11 @@ class Contactor:
 
     def _refusal(self, clause: str, text: str, code: str = "FAILED_ContactorError") -> Refusal:
         return Refusal(code, text, self.clauses.get(clause), blame=Blame.SETUP)
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether the vehicle has had the time to follow, and does not."""
+        return self._excess_since is not None and self.station.now - self._excess_since > FOLLOW_S
 
     def look(self) -> None:
         """Contactor and current, while energy flows."""

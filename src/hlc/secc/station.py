@@ -18,6 +18,7 @@ from hlc.rules import MAIN, SETUP, Kind, Phase, Rules
 from hlc.rules.din70121 import RULES as DIN70121
 from hlc.secc import din70121, iso15118_2
 from hlc.secc.conversation import LATER, Conversation, Handler
+from hlc.secc.iso15118_20 import ac as iso15118_20_ac
 from hlc.secc.iso15118_20 import acdp as iso15118_20_acdp
 from hlc.secc.iso15118_20 import dc as iso15118_20_dc
 from hlc.secc.iso15118_20 import wpt as iso15118_20_wpt
@@ -37,6 +38,7 @@ CONVERSATIONS: Final[Mapping[str, Callable[[Station], Conversation]]] = {
     "din70121": din70121.Conversation,
     "iso15118_2": iso15118_2.Conversation,
     "iso15118_20_acdp": iso15118_20_acdp.Conversation,
+    "iso15118_20_ac": iso15118_20_ac.Conversation,
     "iso15118_20_dc": iso15118_20_dc.Conversation,
     "iso15118_20_wpt": iso15118_20_wpt.Conversation,
 }

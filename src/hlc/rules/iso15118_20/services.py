@@ -90,6 +90,7 @@ class Terms(NamedTuple):
     pricing: Pricing = Pricing.NONE
     channel: Channel | None = None
     """None: one direction only."""
+    connector: int | None = None
 
 
 def parameters(service: Service, terms: Terms, *, connector: int | None, volts: float = 0.0) -> list[Parameter]:
@@ -137,6 +138,7 @@ def terms(offered: ParameterSet, service: int) -> Terms | None:
             Mobility(found.get("MobilityNeedsMode", Mobility.EVCC)),
             Pricing(found.get("Pricing", Pricing.NONE)),
             None if channel is None else Channel(channel),
+            found.get("Connector"),
         )
     except (KeyError, ValueError):
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from exi.messages.iso15118_20.types import RationalNumber
 
@@ -30,3 +30,9 @@ def number(rational: RationalNumber) -> float:
 def maybe(rational: RationalNumber | None, otherwise: float) -> float:
     """The number of an optional element."""
     return otherwise if rational is None else number(rational)
+
+
+def total(said: Any, name: str, otherwise: float = 0.0) -> float:
+    """A power in all phases, by the name of its element: L1 alone where those of the other phases stand beside it."""
+    first = maybe(getattr(said, name, None), otherwise)
+    return first + sum(maybe(getattr(said, f"{name}_L{phase}", None), 0.0) for phase in (2, 3))

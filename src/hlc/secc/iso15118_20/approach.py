@@ -38,6 +38,9 @@ OK: Final = ResponseCode.OK
 NO_ISSUE: Final = "SPCNoIssue"
 TRIAL_COIL_AMPS: Final = 2.0
 """What the alignment check drives at most."""
+TRIAL_S: Final = 1.0
+"""A trial that the vehicle does not ask about for so long ends: a vehicle that hears nothing gives up after 2 s, and
+drives away."""
 STEADY: Final = 0.95
 """A trial whose coil has come so near to the current wanted has settled."""
 SEEN_BY_VEHICLE: Final = frozenset({WPT_PairingMethod.LPE, WPT_PairingMethod.LF_TxPrimaryDevice})
@@ -60,6 +63,7 @@ class Approach:
         self._pairing_begun = False
         self._trial_amps: float | None = None
         """What the coil is driven with, while a trial goes on."""
+        self._asked_at = 0.0
 
     def handlers(self) -> Mapping[Kind, Handler]:
         """The answers to the requests of the approach."""
@@ -86,6 +90,11 @@ class Approach:
     def trial(self) -> bool:
         """Whether the coil is driven for an alignment check."""
         return self._trial_amps is not None
+
+    def look(self) -> None:
+        """End a trial that nobody asks about."""
+        if self.trial and self.station.now - self._asked_at >= TRIAL_S:
+            self._end_trial()
 
     # Handlers
 
@@ -129,7 +138,7 @@ class Approach:
     def alignment_check(self, request: WPT_AlignmentCheckReq) -> WPT_AlignmentCheckRes:
         if not self.paired:
             raise Refusal(ResponseCode.FAILED_SequenceError, "an alignment check of a vehicle that is not paired")
-        self.aligned = False
+        self.aligned, self._asked_at = False, self.station.now
         if obstacle := self.obstacle():
             self.station.note(obstacle)
             self._end_trial()

@@ -67,8 +67,6 @@ if TYPE_CHECKING:
 OK: Final = ResponseCode.OK
 PAUSE_DELAY_S: Final = 60
 """NotificationMaxDelay of Pause; it falls while the vehicle does not act. [V2G20-3308], [V2G20-3318]"""
-EXCESS: Final = 1.05
-"""A vehicle that takes so much more than its schedule allows is warned."""
 NOTHING: Final[frozenset[Kind]] = frozenset()
 
 
@@ -420,22 +418,14 @@ class Conversation(conversation.Conversation):
             shown = None
         return {
             "Header": self.header(),
-            "ResponseCode": self._loop_code(),
+            "ResponseCode": self.loop_code(),
             "EVSEStatus": self.status(),
             "MeterInfo": shown,
         }
 
-    def _loop_code(self) -> ResponseCode:
-        watts = self.station.outlet.volts() * self.station.outlet.amps()
-        allowed = self.limit_back() if watts < 0 else self.limit()
-        if abs(watts) <= allowed * EXCESS + (self.settings.power_tolerance_watts or 0.0) + self.tolerated_watts():
-            return OK
-        self.station.note(f"{watts:.0f} W flow, {allowed:.0f} W are agreed")
-        return ResponseCode.WARNING_EVPowerProfileViolation
-
-    def tolerated_watts(self) -> float:
-        """What may flow beyond all that is agreed, for the moment in which it changes."""
-        return 0.0
+    def loop_code(self) -> ResponseCode:
+        """What is said in the charge loop to a vehicle that does as it may, or not."""
+        return OK
 
     def _read_meter(self) -> MeterInfo:
         outlet = self.station.outlet

@@ -89,6 +89,7 @@ class Conversation(common.Conversation):
     def look(self) -> None:
         if (self.delivering or self.approach.trial) and (obstacle := self.approach.obstacle()):
             self._interrupt(obstacle)
+        self.approach.look()
 
     def _interrupt(self, obstacle: str) -> None:
         self.station.note(f"{obstacle}: the power is off")
