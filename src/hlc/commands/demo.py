@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 from hlc.commands import options as shared
 from hlc.evcc import Settings
 from hlc.ids import VehicleState
-from hlc.runtime.errors import SetupError
+from hlc.runtime.errors import SetupError, WrongUsage
 from hlc.sim import Battery, SimulatedOutlet, SimulatedVehicle
+from hlc.sim.ac import SimulatedAcOutlet, SimulatedAcVehicle
 from hlc.sim.arrival import Arrival
 from hlc.sim.pair import Pair
 from hlc.trace.console import Console, Paint, colours_wanted
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 EXAMPLES: Final = """\
 examples:
   hlc demo                              watch it; it takes about 15 s
+  hlc demo --protocol iso15118-2 --mode ac
   hlc demo --speed 1                    in real time
   hlc demo --speed 0 --write s.pcapng   as fast as possible, with a capture to look at: hlc decode s.pcapng
   hlc demo --speed 0 | less             as plain lines
@@ -39,6 +41,8 @@ TALK_SPEED: Final = 2.0
 """Without --speed: how much faster than life the talk before and after the charge is shown."""
 CHARGE_SPEED: Final = 80.0
 """Without --speed: how much faster than life the charge loop is shown."""
+CHARGE_STATES: Final = (VehicleState.CURRENT_DEMAND, VehicleState.CHARGING_STATUS)
+NAMES: Final = {"din70121": "DIN SPEC 70121", "iso15118-2": "ISO 15118-2"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +65,7 @@ def run(options: Any) -> int:
     """Show a charge; the exit code."""
     shared.check_choices(options)
     arrival = Arrival()
-    pair = world(options.protocol)
+    pair = world(options.protocol, options.mode)
     stream = sys.stdout
     paint = Paint(colours_wanted(stream))
     console = Console(stream, clock=time.monotonic)
@@ -73,7 +77,11 @@ def run(options: Any) -> int:
     began = time.monotonic()
     battery, target = pair.ev.battery, pair.ev.target_soc()
     console.text(
-        paint("bold", "A car charges at a station: SLAC, then DIN SPEC 70121, DC, plain TCP. Both are simulated.")
+        paint(
+            "bold",
+            f"A car charges at a station: SLAC, then {NAMES[options.protocol]}, {options.mode.upper()}, plain TCP. "
+            "Both are simulated.",
+        )
     )
     console.text(f"{battery.capacity_wh / 1000:g} kWh battery from {battery.soc:g} % to {target:g} %")
     console.text()
@@ -100,11 +108,17 @@ def run(options: Any) -> int:
     return 0 if summary.good else 1
 
 
-def world(protocol: str) -> Pair:
+def world(protocol: str, mode: str) -> Pair:
     """The car and the station of the demo: a charge of about a quarter of an hour."""
+    name = protocol.replace("-", "_")
+    if mode == "ac":
+        if protocol == "din70121":
+            raise WrongUsage("DIN 70121 knows DC alone: name another --protocol with --mode ac")
+        ac_vehicle = SimulatedAcVehicle(Battery(soc=72.0, capacity_wh=35_000.0), target_soc=80.0)
+        return Pair(ac_vehicle, SimulatedAcOutlet(), protocol=name)
     battery = Battery(soc=25.0, capacity_wh=35_000.0, max_amps=280.0, max_watts=105_000.0)
     outlet = SimulatedOutlet(kilowatts=150.0, max_volts=500.0, max_amps=400.0)
-    return Pair(SimulatedVehicle(battery, target_soc=90.0), outlet, protocol=protocol)
+    return Pair(SimulatedVehicle(battery, target_soc=90.0), outlet, protocol=name)
 
 
 def whole(arrival: Arrival, pair: Pair) -> Iterator[Event]:
@@ -142,7 +156,7 @@ def paced(events: Iterator[Event], speed: float | None) -> Iterator[Event]:
                 if ahead > SHORTEST_SLEEP_S:
                     time.sleep(ahead)
             if speed is None and isinstance(event, StateEntered) and event.side is Side.EVCC:
-                rate = CHARGE_SPEED if event.state is VehicleState.CURRENT_DEMAND else TALK_SPEED
+                rate = CHARGE_SPEED if event.state in CHARGE_STATES else TALK_SPEED
         yield event
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from hlc import sap
 from hlc.commands import options as shared
-from hlc.commands import transport
+from hlc.commands import simulated, transport
 from hlc.commands.output import Output, output, say
 from hlc.evcc import Settings, Vehicle
 from hlc.evcc.vehicle import MESSAGE
@@ -25,7 +25,6 @@ from hlc.runtime.signals import interrupts
 from hlc.runtime.vehicle import connect
 from hlc.sdp import MAX_REQUESTS
 from hlc.security.layer import PLAIN, Security
-from hlc.sim import Battery, SimulatedVehicle
 from hlc.trace.events import Event, SessionEnded
 from slac.effects import Failed, Linked, Reason, Unlinked
 
@@ -111,8 +110,7 @@ class Charge:
         """Why the link went, once it has."""
         self._unexplained: SessionEnded | None = None
         self._asked = False
-        battery = Battery(soc=options.soc)
-        self.ev = SimulatedVehicle(battery, target_soc=options.target_soc)
+        self.ev = simulated.vehicle(options)
         mac = interface.mac() if interface is not None else None
         self._settings = Settings(EVCCID=mac) if mac is not None else Settings()
 

@@ -32,10 +32,10 @@ OR_NO_SLAC: Final = "; or leave SLAC out with --no-slac, where the powerline lin
 """Behind what keeps SLAC from running."""
 
 CHOICES: Final = {
-    "protocol": Choice("--protocol", PROTOCOLS, ("din70121",)),
-    "protocols": Choice("--protocols", PROTOCOLS, ("din70121",)),
-    "mode": Choice("--mode", MODES, ("dc",)),
-    "modes": Choice("--modes", MODES, ("dc",)),
+    "protocol": Choice("--protocol", PROTOCOLS, ("din70121", "iso15118-2")),
+    "protocols": Choice("--protocols", PROTOCOLS, ("din70121", "iso15118-2")),
+    "mode": Choice("--mode", MODES, ("dc", "ac")),
+    "modes": Choice("--modes", MODES, ("dc", "ac")),
     "auth": Choice("--auth", ("eim", "pnc"), ("eim",)),
     "tls": Choice("--tls", ("never", "allow", "require"), ("never", "allow", "require")),
     "control": Choice("--control", ("scheduled", "dynamic"), ()),
@@ -74,7 +74,7 @@ def words(value: str | None) -> list[str]:
 
 def protocols(options: Any) -> list[sap.Protocol]:
     """The protocols to speak."""
-    return [sap.PROTOCOLS[name] for name in words(options.protocols)]
+    return [sap.PROTOCOLS[name.replace("-", "_")] for name in words(options.protocols)]
 
 
 def add_session_arguments(parser: argparse.ArgumentParser, who: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 import exi
 from hlc import sap
 from hlc.commands import options as shared
-from hlc.commands import transport
+from hlc.commands import simulated, transport
 from hlc.commands.output import Output, output, say
 from hlc.flow import Machine
 from hlc.ports import Outlet
@@ -23,8 +23,7 @@ from hlc.runtime.interfaces import find, names
 from hlc.runtime.matching import ASSUMED, Matching, Outcome, opened
 from hlc.runtime.signals import interrupts
 from hlc.runtime.station import StationServer
-from hlc.secc import Station
-from hlc.sim import SimulatedOutlet
+from hlc.secc import PausedSessions, Station
 from hlc.trace.events import Trace
 from slac.effects import Failed, Linked, Reason, Unlinked
 from slac.link import Link
@@ -63,7 +62,7 @@ async def _serve(options: Any) -> int:
     interface = await find(options.interface)
     with output(json=options.json) as out, ExitStack() as closing:
         security = transport.of_station(options, closing)
-        outlet = SimulatedOutlet()
+        outlet, sessions = simulated.outlet(options), PausedSessions()
         say("secc", "without --config the outlet is simulated")
         plug: Plug | None = None
         if shared.slac_wanted(options, "secc", interface):
@@ -79,6 +78,7 @@ async def _serve(options: Any) -> int:
                 random=secrets.token_bytes,
                 clock=time.time,
                 protocols=shared.protocols(options),
+                sessions=sessions,
                 trace=out.trace,
             )
 

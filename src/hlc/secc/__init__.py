@@ -2,6 +2,6 @@
 answers."""
 
 from hlc.secc.settings import Service, Settings
-from hlc.secc.station import Station
+from hlc.secc.station import PausedSessions, Station
 
-__all__ = ["Service", "Settings", "Station"]
+__all__ = ["PausedSessions", "Service", "Settings", "Station"]

@@ -20,7 +20,7 @@ from hlc.trace.events import Event, Note, Side, StateEntered
 
 @pytest.fixture
 def _small_battery(monkeypatch: pytest.MonkeyPatch) -> None:
-    def world(protocol: str) -> Pair:
+    def world(protocol: str, mode: str) -> Pair:
         return Pair(SimulatedVehicle(Battery(soc=25.0, capacity_wh=200.0), target_soc=90.0), SimulatedOutlet())
 
     monkeypatch.setattr(demo, "world", world)
@@ -138,3 +138,16 @@ def test_a_slow_machine_is_not_chased(monkeypatch: pytest.MonkeyPatch) -> None:
         if event.at == 1.0:
             clock.now += 60.0
     assert shown == [1.0, 61.0, 61.5]
+
+
+@pytest.mark.parametrize(("mode", "state"), [("dc", "Current Demand"), ("ac", "Charging Status")])
+def test_iso15118_2(mode: str, state: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--protocol", "iso15118-2", "--mode", mode, "--speed", "0"]) == 0
+    told = capsys.readouterr().out
+    for words in (f"then ISO 15118-2, {mode.upper()}", "the session ended well: charging complete", state):
+        assert words in told
+
+
+def test_ac_is_not_part_of_din(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--mode", "ac"]) == 2
+    assert "DIN 70121 knows DC alone" in capsys.readouterr().err
