@@ -405,8 +405,9 @@ class WptOutlet(Outlet, Protocol):
 
 
 class WptEV(EV, Protocol):
-    """A secondary device under a vehicle. What locks a connector elsewhere holds the vehicle in its place here. The
-    contactors connect the device to the battery; volts and amps are those at its output. There is no pilot."""
+    """A secondary device under a vehicle. What locks a connector elsewhere holds the vehicle in its place here: it is
+    let go when no power arrives any more. The contactors connect the device to the battery; volts and amps are those
+    at its output. There is no pilot."""
 
     def limits(self) -> WptReceiverLimits:
         """What it can receive."""

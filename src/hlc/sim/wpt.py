@@ -219,6 +219,9 @@ class SimulatedReceiver(SimulatedVehicle):
                 self._goal if abs(left) <= step else self.place._replace(x=self.place.x + (step if left > 0 else -step))
             )
 
+    def _released(self) -> bool:
+        return not self.contactors and self.received_watts() <= 0.0
+
     def _apart(self) -> float:
         return 0.0  # there is no voltage before the battery is connected
 

@@ -17,6 +17,8 @@ TRIAL_WATTS: Final = TRIAL_COIL_AMPS * WATTS_PER_COIL_AMP * 1.01
 """What an alignment check may transmit."""
 FALL_S: Final = 0.3
 """So long the field may take to fall in order, after the end of power delivery was agreed."""
+ANSWER_S: Final = 2.0 + decisions.EMERGENCY_S
+"""A vehicle that does not hear that power delivery has ended waits for the answer, and then ends."""
 
 
 class WptInvariants(Watch):
@@ -66,25 +68,23 @@ class WptInvariants(Watch):
         watts = pad.field_watts
         if watts > 0.0:
             self._driven(cable, watts)
-        for what, so in (
-            ("the vehicle is off its place", cable.distance_mm() > TOLERANCE_MM),
-            ("something lies in the field", pad.foreign_object or pad.living_object),
-            ("power delivery is not agreed", not self.delivery and watts > TRIAL_WATTS),
+        object_there = pad.foreign_object or pad.living_object
+        for what, so, limit in (
+            ("the vehicle is off its place", cable.distance_mm() > TOLERANCE_MM, LOOKS_S),
+            ("something lies in the field", object_there, LOOKS_S),
+            ("power delivery is not agreed", not self.delivery and watts > TRIAL_WATTS, FALL_S),
+            ("the alignment is not proven", not self.aligned and watts > TRIAL_WATTS, FALL_S),
+            ("the station's session is over", self.station.closed, decisions.EMERGENCY_S),
         ):
-            limit = FALL_S if what.startswith("power") else LOOKS_S
             if self._lasting(what, now, so=so) > limit and watts > 0.0:
                 self._say(cable, f"{watts:.0f} W leave the coil, and {what}")
-        if vehicle.contactors and not self.delivery:
-            if self._lasting("connected", now, so=True) > decisions.EMERGENCY_S and not vehicle.welded:
-                self._say(cable, "the vehicle's device is connected without power delivery")
-        else:
-            self._lasting("connected", now, so=False)
-        for machine, name in ((self.station, "station"), (self.vehicle, "vehicle")):
-            if machine.closed and self._since(name, now) > decisions.EMERGENCY_S:
-                if name == "station" and watts > 0.0:
-                    self._say(cable, "power leaves the coil after the station's end")
-                if name == "vehicle" and vehicle.contactors and not vehicle.welded:
-                    self._say(cable, "the vehicle's device is connected after its end")
+        connected = vehicle.contactors and not vehicle.welded
+        for what, so, limit in (
+            ("power delivery is not agreed", not self.delivery, ANSWER_S),
+            ("the vehicle's session is over", self.vehicle.closed, decisions.EMERGENCY_S),
+        ):
+            if self._lasting(f"connected, {what}", now, so=so and connected) > limit:
+                self._say(cable, f"the device is connected to the battery, and {what}")
 
     def _driven(self, cable: AirGap, watts: float) -> None:
         """The coil is driven."""
@@ -93,10 +93,6 @@ class WptInvariants(Watch):
         assert vehicle is not None
         if not self.paired:
             self._say(cable, "the coil is driven for a vehicle that is not paired")
-        if watts > TRIAL_WATTS and not self.aligned and self._lasting("unaligned", cable.now, so=True) > FALL_S:
-            self._say(cable, f"{watts:.0f} W leave the coil before the alignment is proven")
-        if watts <= TRIAL_WATTS or self.aligned:
-            self._lasting("unaligned", cable.now, so=False)
         if not vehicle.locked:
             self._say(cable, "the coil is driven under a vehicle that is not held in its place")
         accepted = getattr(vehicle, "device", None)

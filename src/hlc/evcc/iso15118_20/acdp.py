@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 STATUS_S: Final = 0.5
 """So often the vehicle tells its status, at most. No source gives the cycle."""
+POSITIONING_S: Final = 600.0
+"""Who has not parked by then does not want to. The standard gives a driver all the time of the world."""
 ERRORS: Final = {
     "NO_ERROR": ErrorCode.OK_NoEVError,
     "FAILED_RESSTemperatureInhibit": ErrorCode.FAILED_RESSTemperatureInhibit,
@@ -105,7 +107,11 @@ class Conversation(dc.Conversation):
         return super().after_session_setup(request, response) if joined else ACDP_VehiclePositioningReq
 
     def after_vehicle_positioning(self, request: Any, response: ACDP_VehiclePositioningRes) -> Kind | None:
-        return AuthorizationSetupReq if positioned(response) else ACDP_VehiclePositioningReq
+        if positioned(response):
+            return AuthorizationSetupReq
+        if self.waited("positioning") >= POSITIONING_S:
+            return self.leave("the vehicle does not find its place")
+        return ACDP_VehiclePositioningReq
 
     def approach(self) -> Kind | None:
         self.ev.lock_connector()

@@ -43,6 +43,8 @@ ENOUGH: Final = 0.8
 """Of what is transmitted must arrive in the trial (the least efficiency of IEC 61980-1; not checked against the
 text)."""
 TRIAL_COIL_AMPS: Final = 2.0
+POSITIONING_S: Final = 600.0
+"""Who has not parked by then does not want to. The standard gives a driver all the time of the world."""
 SEEN_BY_VEHICLE: Final = frozenset({WPT_PairingMethod.LPE, WPT_PairingMethod.LF_TxPrimaryDevice})
 """Pairing in which the vehicle sees the code of the primary device."""
 UNKNOWN, SUCCESS, FAILED = WPT_EVResult
@@ -120,7 +122,9 @@ class Approach:
         if misaligned(response):
             return self.again("the station does not see the vehicle in its place")
         if not both_finished(request, response):
-            return WPT_FinePositioningReq
+            late = self.conversation.waited("positioning") >= POSITIONING_S
+            return self.conversation.leave("the vehicle does not find its place") if late else WPT_FinePositioningReq
+        self.conversation.forget("positioning")
         if request.EVResultCode is FAILED:
             return self.again("the vehicle has not found its place")
         if not self._held():
