@@ -79,9 +79,12 @@ class SimulatedAcOutlet(Premises):
         volts: float = MAINS_VOLTS,
         authorization_s: float = 0.5,
         preparation_s: float = 0.3,
+        modes: frozenset[Mode] = frozenset({Mode.AC}),
+        back_amps: float = 0.0,
     ) -> None:
         super().__init__(authorization_s=authorization_s, preparation_s=preparation_s)
-        self.supply = AcLimits(volts, phases, amps, LEAST_AMPS)
+        self.supply = AcLimits(volts, phases, amps, LEAST_AMPS, max_discharge_amps=back_amps)
+        self.served = modes
         self.available: float | None = None
         """A per phase, where it is less than the outlet could."""
         self.stuck = False
@@ -120,7 +123,7 @@ class SimulatedAcOutlet(Premises):
         self.cable.advance(now)
 
     def modes(self) -> frozenset[Mode]:
-        return frozenset({Mode.AC})
+        return self.served
 
     def limits(self) -> AcLimits:
         return self.supply
@@ -165,10 +168,11 @@ class SimulatedAcVehicle(SimulatedVehicle):
         target_soc: float = 80.0,
         amps: float = 16.0,
         phases: int = 3,
-        least_soc: float = 0.0,
+        minimum_soc: float = 0.0,
         max_discharge_amps: float = 0.0,
+        modes: frozenset[Mode] = frozenset({Mode.AC}),
     ) -> None:
-        super().__init__(battery, target_soc=target_soc)
+        super().__init__(battery, target_soc=target_soc, minimum_soc=minimum_soc, modes=modes)
         self.charger = AcLimits(MAINS_VOLTS, phases, amps, LEAST_AMPS, max_discharge_amps=max_discharge_amps)
         self.set_watts = 0.0
         """What the charger was told."""
@@ -201,9 +205,6 @@ class SimulatedAcVehicle(SimulatedVehicle):
             self._returned -= watt_hours
 
     # Port
-
-    def modes(self) -> frozenset[Mode]:
-        return frozenset({Mode.AC})
 
     def limits(self) -> AcLimits:  # type: ignore[override]
         return self.charger

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from hlc import decisions
 from hlc.flow import Machine, failed
+from hlc.rules.iso15118_20.values import number
 from hlc.sim.ac import CONTACTOR_S, MainsCable
 from hlc.sim.cable import SimulatedCable
 from hlc.sim.watch import LOOKS_S, Watch
@@ -24,6 +25,10 @@ class AcInvariants(Watch):
         self.asked = self.agreed = False
         self.limit_amps: float | None = None
         """Per phase, as it was told last."""
+        self._target_watts: float | None = None
+        """The same in ISO 15118-20, in all phases."""
+        self._both_ways = False
+        """Whether parameters for both directions were exchanged last."""
         self._progress = ""
         self._was_closed = False
 
@@ -44,6 +49,11 @@ class AcInvariants(Watch):
             self.agreed = self.asked = False
         elif event.name == "ChargingStatusRes" and body.EVSEMaxCurrent is not None:
             self.limit_amps = decisions.value(body.EVSEMaxCurrent)
+        elif event.name == "AC_ChargeLoopRes":
+            target = body.CLResControlMode.EVSETargetActivePower
+            self._target_watts = None if target is None else abs(number(target))
+        elif event.name == "AC_ChargeParameterDiscoveryRes":
+            self._both_ways = type(body.AC_CPDResEnergyTransferMode).__name__.startswith("BPT")
 
     def step(self, cable: SimulatedCable) -> None:
         assert isinstance(cable, MainsCable)
@@ -83,7 +93,24 @@ class AcInvariants(Watch):
         limit = min(outlet.supply.max_amps, vehicle.charger.max_amps)
         if amps > limit * TOLERANCE and not vehicle.greedy:
             self._say(cable, f"the current is above {limit:.0f} A")
+        if cable.amps < 0.0:
+            self._flowing_back(cable)
         told = self.limit_amps if self.limit_amps is not None else limit
+        if self._target_watts is not None:
+            told = self._target_watts / (outlet.supply.volts * vehicle.charger.phases)
         above = amps > max(told, 0.0) * TOLERANCE + 0.1
         if self._lasting("above", cable.now, so=above) > FOLLOW_S and not vehicle.greedy:
             self._say(cable, f"the current stays above the {told:.0f} A that were told")
+
+    def _flowing_back(self, cable: MainsCable) -> None:
+        """The vehicle gives energy back."""
+        outlet, vehicle = cable.socket, cable.car
+        assert outlet is not None
+        assert vehicle is not None
+        if not self._both_ways:
+            self._say(cable, "energy flows back, and no service for that was selected")
+        limit = min(outlet.supply.max_discharge_amps, vehicle.charger.max_discharge_amps) * vehicle.charger.phases
+        if -cable.amps > limit * TOLERANCE:
+            self._say(cable, f"the current back is above {limit:.0f} A")
+        if vehicle.soc() < vehicle.minimum_soc() - 0.1:
+            self._say(cable, "energy flows back from a battery that is at its least")

@@ -17,11 +17,13 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from hlc import evcc, sap, sdp, secc
-from hlc.flow import Close, Effect, Machine, Send
+from hlc.flow import PLAIN, Close, Effect, Machine, Paused, Send, Transport
 from hlc.ids import ChargePointState, VehicleState, message_id
-from hlc.sim import ac, cable, wpt
+from hlc.sim import ac, acdp, cable, wpt
 from hlc.sim.ac import SimulatedAcOutlet, SimulatedAcVehicle
 from hlc.sim.ac_invariants import AcInvariants
+from hlc.sim.acdp import SimulatedBus, SimulatedPantograph
+from hlc.sim.acdp_invariants import AcdpInvariants
 from hlc.sim.cable import SimulatedCable
 from hlc.sim.invariants import Invariants
 from hlc.sim.outlet import SimulatedOutlet
@@ -38,6 +40,8 @@ AFTER_S: Final = 3.0
 """So long the world goes on after the session, for the invariants to see it at rest."""
 STATION_ADDRESS: Final = IPv6Address("fe80::2:1")
 STATION_PORT: Final = 50000
+EPOCH: Final = 1_800_000_000.0
+"""When the world begins, in seconds since 1970."""
 WIRELESS: Final = {
     "iso15118_20_wpt": sdp.SdpWirelessRequest(
         security=sdp.Security.NONE, positioning=sdp.Positioning.PPD_INFRASTRUCTURE, coupling=sdp.Coupling.WPT
@@ -75,6 +79,8 @@ def _joined(outlet: Any, ev: Any) -> tuple[SimulatedCable, Callable[[Machine, Ma
             return wpt.link(outlet, ev), WptInvariants
         case SimulatedAcOutlet(), SimulatedAcVehicle():
             return ac.link(outlet, ev), AcInvariants
+        case SimulatedPantograph(), SimulatedBus():
+            return acdp.link(outlet, ev), AcdpInvariants
         case SimulatedOutlet(), SimulatedVehicle():
             return cable.link(outlet, ev), Invariants
     raise TypeError(f"{type(ev).__name__} does not fit {type(outlet).__name__}")
@@ -83,7 +89,8 @@ def _joined(outlet: Any, ev: Any) -> tuple[SimulatedCable, Callable[[Machine, Ma
 class Pair:
     """One session between a simulated vehicle and a simulated outlet.
 
-    `tamper` may change what is on the wire or what happens in the world. `seed` makes the session IDs.
+    `tamper` may change what is on the wire or what happens in the world. `seed` makes the session IDs. `transport` is
+    that of either end; `sessions` and `resume` are for a session that goes on after a pause.
     """
 
     def __init__(
@@ -99,6 +106,9 @@ class Pair:
         station_settings: secc.Settings | None = None,
         vehicle_settings: evcc.Settings | None = None,
         start: float = 0.0,
+        transport: Transport = PLAIN,
+        sessions: secc.PausedSessions | None = None,
+        resume: Paused | None = None,
     ) -> None:
         self.ev = ev
         self.outlet: Any = outlet
@@ -119,12 +129,20 @@ class Pair:
             random=Random(seed).randbytes,
             protocols=protocols,
             settings=station_settings,
+            sessions=sessions,
+            clock=self._clock,
             trace=lambda event: self._traced(Side.SECC, event),
         )
         self.vehicle = evcc.Vehicle(
-            ev, protocols=protocols, settings=vehicle_settings, trace=lambda event: self._traced(Side.EVCC, event)
+            ev,
+            protocols=protocols,
+            settings=vehicle_settings,
+            resume=resume,
+            clock=self._clock,
+            trace=lambda event: self._traced(Side.EVCC, event),
         )
         self.machines: dict[Side, Machine] = {Side.SECC: self.station, Side.EVCC: self.vehicle}
+        self.transport = transport
         self.invariants = watch(self.station, self.vehicle)
         self.cable.observer = self.invariants.step
         self._queue: list[tuple[float, int, Delivery | Side | Callable[[], None]]] = []
@@ -157,10 +175,15 @@ class Pair:
         yield from self._take()
         self._rest()
 
-    def stop(self, side: Side, reason: str) -> None:
+    def stop(self, side: Side, reason: str, *, pause: bool = False) -> None:
         """Somebody presses stop, at the vehicle or at the outlet."""
         machine = self.machines[side]
-        self._carry_out(side, machine.stop(self.now, reason))
+        self._carry_out(side, machine.stop(self.now, reason, pause=pause))
+
+    def renegotiate(self, side: Side, reason: str) -> None:
+        """Somebody wants a new schedule."""
+        machine = self.machines[side]
+        self._carry_out(side, machine.renegotiate(self.now, reason))
 
     def break_connection(self) -> None:
         """The TCP connection breaks, now, at both ends."""
@@ -185,8 +208,8 @@ class Pair:
         return events
 
     def _begin(self) -> None:
-        self._carry_out(Side.SECC, self.station.start(self.now))
-        self._carry_out(Side.EVCC, self.vehicle.start(self.now))
+        self._carry_out(Side.SECC, self.station.start(self.now, self.transport))
+        self._carry_out(Side.EVCC, self.vehicle.start(self.now, self.transport))
 
     def _step(self) -> bool:
         """The next thing that happens; False: nothing any more."""
@@ -228,6 +251,10 @@ class Pair:
 
     def _rest(self) -> None:
         self.cable.advance(self.now + AFTER_S)
+
+    def _clock(self) -> float:
+        """The time of day, at both ends."""
+        return EPOCH + self.now
 
     def _number(self) -> int:
         self._sent += 1
