@@ -2,6 +2,8 @@
 
 The machine starts when the connection is ready for messages: at once, or after the handshake of TLS. A station that
 serves both tells by the first octet. A handshake that fails or takes too long ends the connection before it has begun.
+Where the connection has to ask first (`ask`), the machine starts when it is let in; until then the machine is left
+alone, for its outlet may be another's.
 
 Whatever the peer or the network does ends here in a call to the machine: bytes, the end of the stream, a broken
 connection, a peer that does not read. An exception in our own code is reported, the machine made safe, and the
@@ -13,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -20,7 +23,7 @@ from hlc.flow import Close, Effect, Machine, Send, Transport
 from hlc.security.handshake import HANDSHAKE, Version
 from hlc.security.layer import PLAIN, Layer, Security, TlsError
 from hlc.trace.events import Blame, Fault, Note, Trace
-from hlc.v2gtp import Splitter, V2gtpError, frame
+from hlc.v2gtp import Frame, Splitter, V2gtpError, frame
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,8 @@ LINGER_S: Final = 2.0
 """How long a station waits for the vehicle to close first, so that the last answer is not lost to a reset."""
 HANDSHAKE_S: Final = 10.0
 """So long a connection may take until it is ready for messages. Vehicles allow 20 s for the set-up as a whole."""
+SILENCE_S: Final = 18.0
+"""So long it may be silent then, where it has to ask: what a station has for the set-up of a session."""
 VERSIONS: Final = {Version.TLS12: "1.2", Version.TLS13: "1.3"}
 MAX_UNSENT: Final = 256 * 1024
 """Octets that a peer may leave unread before it counts as lost."""
@@ -37,17 +42,26 @@ class Connection(asyncio.Protocol):
     """Runs `machine` on a connection, and after the connection has closed until the hardware is safe.
 
     `finished` is done when the machine has finished, `closed` when the connection has closed besides. `linger_s` is how
-    long the peer may take to close after we have ended the session; 0 closes at once.
+    long the peer may take to close after we have ended the session; 0 closes at once. `ask` is called when the peer has
+    said something whole; whoever is asked calls `let_in` or `drop`, now or later.
     """
 
-    def __init__(self, machine: Machine, trace: Trace, *, security: Security = PLAIN, linger_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        trace: Trace,
+        *,
+        security: Security = PLAIN,
+        linger_s: float = 0.0,
+        ask: Callable[[Connection], None] | None = None,
+    ) -> None:
         self.machine = machine
         self.peer = ""
         """The peer's address, without scope."""
         self.spoke = False
         """Whether the peer has sent anything."""
         self.started = False
-        """Whether it came to a session: TLS stands, or was done without."""
+        """Whether it came to a session: TLS stands, or was done without; and it was let in, where it had to ask."""
         self.tls: Layer | None = None
         self._loop = asyncio.get_running_loop()
         self.finished: asyncio.Future[None] = self._loop.create_future()
@@ -55,6 +69,11 @@ class Connection(asyncio.Protocol):
         self._trace = trace
         self._security = security
         self._linger_s = linger_s
+        self._ask = ask
+        self._carrier: Transport | None = None
+        """What carries the messages, as soon as they may flow."""
+        self._early: list[Frame] = []
+        """What the peer said before it was let in."""
         self._splitter = Splitter()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -68,20 +87,20 @@ class Connection(asyncio.Protocol):
         self._transport = transport  # asyncio has set TCP_NODELAY
         self.peer = peer_address(transport)
         if self._security.tls is None:
-            self._start(Transport())
+            self._ready(Transport())
             return
-        self._waiting = self._loop.call_later(HANDSHAKE_S, self._too_late)
+        self._expect(HANDSHAKE_S, f"the handshake of TLS was not over after {HANDSHAKE_S:g} s")
         if not self._security.plain:
             self.tls = self._security.tls()
             transport.write(self.tls.start())
 
     def data_received(self, data: bytes) -> None:
         first, self.spoke = not self.spoke, True
-        if self.tls is None and not self.started and self._security.tls is not None:
+        if self.tls is None and self._carrier is None and self._security.tls is not None:
             if data[0] == HANDSHAKE:
                 self.tls = self._security.tls()
             else:
-                self._start(Transport())
+                self._ready(Transport())
         if self.tls is not None:
             data = self._decrypted(self.tls, data)
         try:
@@ -90,9 +109,14 @@ class Connection(asyncio.Protocol):
             frames, fault = error.frames, str(error)
             if first and self.tls is None and data[0] == HANDSHAKE:
                 fault = "it begins with TLS, which is not offered here: see --tls and --pki"
-        for payload_type, payload in frames:  # a machine that has closed ignores the rest
-            self._run(partial(self.machine.receive, payload_type, payload))
-        if fault is not None and not self.machine.closed:
+        if frames and self._ask is not None and not self.started:
+            self._early = frames
+            if self._transport is not None:
+                self._transport.pause_reading()
+            self._ask(self)
+        else:
+            self._serve(frames)
+        if fault is not None and not self.over:
             self._fault(Blame.REMOTE, fault)
             self._lose(fault)
         if self.tls is not None and self.tls.ended:
@@ -109,6 +133,23 @@ class Connection(asyncio.Protocol):
             if timer is not None:
                 timer.cancel()
         self._lose(str(exc) if exc else "it was closed")
+
+    # what the station says
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will be said."""
+        return self.machine.closed or self.finished.done()
+
+    def let_in(self) -> None:
+        """Start the machine, and serve what the peer has said meanwhile."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+        self._start()
+        early, self._early = self._early, []
+        self._serve(early)
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     # what the operator asks
 
@@ -127,12 +168,15 @@ class Connection(asyncio.Protocol):
 
     # TLS
 
-    def _start(self, transport: Transport) -> None:
+    def _ready(self, transport: Transport) -> None:
         """Messages may flow."""
-        self.started = True
+        self._carrier = transport
         if self._waiting is not None:
             self._waiting.cancel()
-        self._run(lambda now: self.machine.start(now, transport))
+        if self._ask is None:
+            self._start()
+        else:
+            self._expect(SILENCE_S, f"nothing whole was said for {SILENCE_S:g} s")
 
     def _decrypted(self, tls: Layer, data: bytes) -> bytes:
         """The plain text in what was received; the machine is started when the handshake is over."""
@@ -143,9 +187,9 @@ class Connection(asyncio.Protocol):
             return b""
         self._write(received.to_send)
         self._tell_notes()
-        if tls.established and not self.started and tls.version is not None and not self.machine.closed:
+        if tls.established and self._carrier is None and tls.version is not None and not self.over:
             self._note(f"{tls.version} with {tls.cipher}, {tls.group}")
-            self._start(Transport(VERSIONS[tls.version], tls.peer_certificate))
+            self._ready(Transport(VERSIONS[tls.version], tls.peer_certificate))
         return received.plaintext
 
     def _insecure(self, error: TlsError) -> None:
@@ -154,7 +198,7 @@ class Connection(asyncio.Protocol):
             self._write(error.to_send)
             self._transport.close()
         self._tell_notes()
-        if not self.machine.closed:
+        if not self.over:
             self._fault(Blame.REMOTE, str(error))
             self._lose("TLS failed")
 
@@ -162,11 +206,25 @@ class Connection(asyncio.Protocol):
         while self.tls is not None and self.tls.notes:
             self._note(self.tls.notes.pop(0))
 
-    def _too_late(self) -> None:
-        self._fault(Blame.REMOTE, f"the handshake of TLS was not over after {HANDSHAKE_S:g} s")
-        self.drop("TLS failed")
+    # before the machine is started
+
+    def _expect(self, seconds: float, otherwise: str) -> None:
+        self._waiting = self._loop.call_later(seconds, self._too_late, otherwise)
+
+    def _too_late(self, text: str) -> None:
+        self._fault(Blame.REMOTE, text)
+        self.drop(text)
 
     # how the machine is run
+
+    def _start(self) -> None:
+        carrier = self._carrier or Transport()
+        self.started = True
+        self._run(lambda now: self.machine.start(now, carrier))
+
+    def _serve(self, frames: list[Frame]) -> None:
+        for payload_type, payload in frames:  # a machine that has closed ignores the rest
+            self._run(partial(self.machine.receive, payload_type, payload))
 
     def _run(self, step: Callable[[float], Sequence[Effect]]) -> None:
         """One step of the machine at the present time, its effects, and its next deadline."""
@@ -203,13 +261,18 @@ class Connection(asyncio.Protocol):
         if self.tls is not None and self._lingering is None:
             self._write(self.tls.close())
         if self._linger_s and self._lingering is None and transport.can_write_eof():
-            transport.write_eof()
+            with suppress(OSError):  # the peer was quicker, and the kernel knows it before asyncio does
+                transport.write_eof()
             self._lingering = self._loop.call_later(self._linger_s, transport.abort)
         elif not self._linger_s:
             transport.close()
 
     def _lose(self, reason: str) -> None:
-        if not self.machine.finished:
+        if self._ask is not None and not self.started:
+            if self._transport is not None:
+                self._transport.close()
+            self._settle()
+        elif not self.machine.finished:
             self._run(lambda now: self.machine.lost(now, reason))
         else:
             self._settle()

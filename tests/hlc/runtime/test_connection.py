@@ -266,6 +266,26 @@ def test_station_waits_for_the_vehicle_to_close_but_not_for_ever() -> None:
     run(test)
 
 
+def test_a_peer_that_has_closed_before_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel may know of it before asyncio does."""
+
+    async def test() -> None:
+        async with line(FakeMachine(), linger_s=60.0) as made:
+
+            def gone(transport: asyncio.Transport) -> None:
+                raise OSError(107, "Transport endpoint is not connected")
+
+            monkeypatch.setattr(type(made.connection._transport), "write_eof", gone)
+            made.peer.send(frame(0x8001, b"close"))
+            await made.connection.finished
+            made.peer.close()
+            await made.connection.closed
+            assert made.faults == []
+            assert made.machine.told == ["start", "receive 8001 b'close'"]
+
+    run(test)
+
+
 def test_a_peer_that_does_not_read_is_lost() -> None:
     async def test() -> None:
         async with line(FakeMachine()) as made:
