@@ -89,6 +89,8 @@ class Evse(Machine):
         self._last = (Reason.NO_EV, "")
         self._diagnosing = False
         self._woken = False
+        self._unannounced = float("-inf")
+        """When the control pilot last toggled and nobody had asked for it to be counted."""
 
     # The key
 
@@ -141,8 +143,8 @@ class Evse(Machine):
 
     def _plugged(self, before: tuple[ControlPilot, float]) -> None:
         was = before[0]
-        for session in self.sessions.values():
-            session.toggles += was is ControlPilot.C and self.cp is ControlPilot.B
+        if was is ControlPilot.C and self.cp is ControlPilot.B:
+            self._toggled_once()
         ready = self.state is not State.STARTING and not self.absent
         if self.cp is ControlPilot.A or not (self.cp.connected or self._showing):
             self._stop(
@@ -422,6 +424,10 @@ class Evse(Machine):
             self._confirm(session, 0, Result.NOT_READY)
         elif session.step is Step.TOGGLES:
             self.remark(Kind.REPEATED, f"{session} asks again while its toggles are counted")
+        elif not (session.validated and session.validated[0] == timer) and (
+            self.now - self._unannounced < self.timing.vald_quiet
+        ):  # somebody toggles whose request was lost: his toggles are not to be taken for this vehicle's
+            self._confirm(session, 0, Result.NOT_READY)
         elif not timer:
             session.validated = None
             self._confirm(session, 0, Result.READY)
@@ -434,6 +440,12 @@ class Evse(Machine):
             session.validated = (timer, b"")
             seconds = min((timer + 1) / 10, self.timing.TT_EVSE_vald_toggle)
             self._wait(session, Step.TOGGLES, "TT_EVSE_vald_toggle", seconds)
+
+    def _toggled_once(self) -> None:
+        for session in self.sessions.values():
+            session.toggles += 1
+        if not any(each.step is Step.TOGGLES for each in self.sessions.values()):
+            self._unannounced = self.now
 
     def _confirm(self, session: Session, toggles: int, result: Result) -> bytes:
         return self.send("CM_VALIDATE.CNF", session.ev, toggle_num=toggles, result=result)

@@ -20,7 +20,7 @@ from slac.machine import Machine
 from slac.mme import Mme
 from slac.modem import KeySet
 from slac.timing import Timing
-from slac.validation import Next, Validation
+from slac.validation import Next, Result, Validation
 
 
 class Step(StrEnum):
@@ -99,6 +99,7 @@ class Run(Machine):
         self._around: Neighbours | None = None
         """What the modem hears."""
         self._validation = Validation((), 0)
+        self._toggling_until = 0.0
         self._excluded: dict[bytes, str] = {}
         """Outlets that watch another vehicle, and how they showed it: for as long as this 5 % phase lasts."""
         self._doubtful: dict[bytes, float] = {}
@@ -319,9 +320,14 @@ class Run(Machine):
         if self.step not in (Step.VALIDATE_READY, Step.VALIDATE) or mme.source != validation.waiting[0].mac:
             self.unexpected(mme)
             return
+        candidate, result = validation.waiting[0], mme.fields["result"]
+        if self.step is Step.VALIDATE and (
+            result in (Result.NOT_READY, Result.READY) or (result == Result.SUCCESS and self.now < self._toggling_until)
+        ):  # to what was asked before, or it cannot count now: ask again when the time for toggles is over
+            self.remark(Kind.REPEATED, f"CM_VALIDATE.CNF of {candidate} before it can have counted; ignored")
+            return
         self.timers.cancel("TT_match_response")
-        candidate = validation.waiting[0]
-        match validation.heard(mme.fields["result"], mme.fields["toggle_num"]):
+        match validation.heard(result, mme.fields["toggle_num"]):
             case Next.MATCH:
                 self._match(candidate, candidate.verdict)
             case Next.TOGGLE:
@@ -341,6 +347,7 @@ class Run(Machine):
         steps = ceil(max(length, timing.TP_EV_vald_toggle) * 10 - 1e-6)
         self.send("CM_VALIDATE.REQ", candidate.mac, timer=steps - 1)
         self.effect(Toggle(toggles, timing.TP_EV_vald_state_duration))
+        self._toggling_until = self.now + 2 * toggles * timing.TP_EV_vald_state_duration
         self.timers.start("TT_match_response", self.now, steps / 10 + timing.TT_match_response)
 
     # The key

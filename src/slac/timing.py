@@ -56,6 +56,8 @@ class Timing(NamedTuple):
     """EVSE, at most, for all toggles; CM_VALIDATE.REQ tells how long."""
     T_vald_detect_time: float = 0.2
     """EVSE, to detect a state."""
+    vald_quiet: float = 0.8
+    """EVSE, without a toggle before it counts: two states of the longest toggle."""
     validation_busy: float = 0.5
     """EV, until it asks an EVSE again that is not ready to validate."""
 

@@ -399,10 +399,44 @@ def test_toggles_find_the_own_outlet(new_wire: Any, seed: int) -> None:
     assert 1 <= first.times <= 3
     assert 0.2 <= second.half_period_s <= 0.4
     timers = [mme.fields["timer"] for _, mme in car.sent("CM_VALIDATE.REQ")]
-    assert timers[0] == timers[2] == 0
-    assert all(5 <= each <= 34 for each in timers[1::2])
-    [_, (_, end)] = own.sent("CM_VALIDATE.CNF")
-    assert (end.fields["result"], end.fields["toggle_num"]) == (2, second.times)
+    assert [bool(each) for each in timers] == [False, True, False, False, True]
+    assert all(5 <= each <= 34 for each in timers if each)
+    # What was toggled for the neighbour was seen at the own outlet too, and is not to be counted there.
+    assert [mme.fields["result"] for _, mme in own.sent("CM_VALIDATE.CNF")] == [0, 1, 2]
+    assert own.sent("CM_VALIDATE.CNF")[-1][1].fields["toggle_num"] == second.times
+
+
+def test_toggles_of_a_vehicle_whose_request_was_lost_are_not_counted_for_another(wire: Any) -> None:
+    """The neighbour toggles thrice at its own outlet; we would toggle twice there, and two are left to be seen."""
+    car, [own, other] = neighbours(wire, 30, 35, ev=VALIDATES, evse=EvseSettings(validation=True))
+    car.machine.random = lambda n: bytes([1] * n)  # two toggles
+    wire.lose = lambda sender, receiver, mme: receiver is own
+
+    def state(pilot: str) -> None:
+        other.do(other.machine.pilot(pilot, 5.0, wire.now))
+
+    def begin(*_: Any) -> bool:
+        return bool(car.sent("CM_ATTEN_CHAR.RSP"))
+
+    assert wire.run(5, until=begin)
+    for half in range(6):  # from here on it would be asked in 0.45 s
+        wire.at(0.1 + half * 0.25, lambda half=half: state("CB"[half % 2]))
+    assert wire.run(60, until=lambda: bool(car.of(Failed)))
+    assert not other.sent("CM_SLAC_MATCH.CNF")
+    assert other.sent("CM_VALIDATE.CNF")[0][1].fields["result"] == 0
+    assert failed(car).reason is Reason.NOT_VALIDATED
+
+
+def test_an_answer_that_comes_twice_says_nothing_of_toggles(wire: Any) -> None:
+    """That it is ready, said again, is not that it saw nothing."""
+    car, [own] = neighbours(wire, 30, ev=VALIDATES, evse=EvseSettings(validation=True))
+    ready = slac.make("CM_VALIDATE.CNF", destination=car.machine.mac, source=own.machine.mac, toggle_num=0, result=1)
+    assert wire.run(5, until=lambda: bool(car.of(Toggle)))
+    wire.at(0.05, lambda: car.hear(ready))
+    early = slac.make("CM_VALIDATE.CNF", destination=car.machine.mac, source=own.machine.mac, toggle_num=9, result=2)
+    wire.at(0.1, lambda: car.hear(early))
+    assert wire.run(20, until=lambda: linked(car, own))
+    assert len(car.of(Toggle)) == 1
 
 
 def test_nobody_sees_the_toggles(wire: Any) -> None:

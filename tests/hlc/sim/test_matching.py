@@ -19,6 +19,15 @@ def test_a_sample_is_as_it_should_be(thorough: bool) -> None:
     assert any(outcome.matched for outcome in outcomes)
 
 
+@pytest.mark.parametrize("seed", [1499, 100576])
+def test_sites_that_once_were_not(seed: int) -> None:
+    """A neighbour's toggles, counted for us; an answer that came twice."""
+    outcome = play(seed)
+    assert outcome.problems == ()
+    if seed == 100576:
+        assert outcome.matched == outcome.vehicles
+
+
 def test_a_number_stands_for_one_site() -> None:
     assert play(7) == play(7)
 
