@@ -424,17 +424,16 @@ class Evse(Machine):
             self._confirm(session, 0, Result.NOT_READY)
         elif session.step is Step.TOGGLES:
             self.remark(Kind.REPEATED, f"{session} asks again while its toggles are counted")
-        elif not (session.validated and session.validated[0] == timer) and (
-            self.now - self._unannounced < self.timing.vald_quiet
-        ):  # somebody toggles whose request was lost: his toggles are not to be taken for this vehicle's
+        elif timer and session.validated and session.validated[0] == timer:
+            self.remark(Kind.REPEATED, f"{session} asks again how many toggles there were")
+            self.effect(Send(session.validated[1]))
+        elif self.now - self._unannounced < self.timing.vald_quiet:
+            # Somebody toggles whose request was lost: his toggles are not to be taken for this vehicle's.
             self._confirm(session, 0, Result.NOT_READY)
         elif not timer:
             session.validated = None
             self._confirm(session, 0, Result.READY)
             self._wait(session, Step.REQUEST, "TT_EVSE_match_session", self.timing.TT_EVSE_match_session)
-        elif session.validated and session.validated[0] == timer:
-            self.remark(Kind.REPEATED, f"{session} asks again how many toggles there were")
-            self.effect(Send(session.validated[1]))
         else:
             session.toggles = 0
             session.validated = (timer, b"")
