@@ -190,7 +190,7 @@ def test_who_says_too_little_is_dropped(play: Play, monkeypatch: pytest.MonkeyPa
         theirs.send(said)
         await made.closed
         theirs.close()
-        assert machine.told == ["lost: TLS failed"]
+        assert machine.told == ["lost: the handshake of TLS was not over after 0.02 s"]
         assert any(isinstance(event, Fault) and "was not over after 0.02 s" in event.text for event in events)
 
     play(test())
