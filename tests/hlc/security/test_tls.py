@@ -332,6 +332,13 @@ def test_signature_algorithms_and_authorities_choose_in_tls_13() -> None:
     assert suites.choose(hello(), TWO, ROOTS, mutual=True).credential.curve is Curve.P521
 
 
+def test_a_station_speaks_only_the_versions_of_its_protocols() -> None:
+    choice = suites.choose(hello(), TWO, ROOTS, (Version.TLS12,), mutual=True)
+    assert choice.profile is suites.TLS12
+    with pytest.raises(NothingInCommon, match=r"it does not offer TLS 1\.3"):
+        suites.choose(hello(versions=(Version.TLS12,)), TWO, ROOTS, (Version.TLS13,), mutual=True)
+
+
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
