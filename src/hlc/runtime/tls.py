@@ -15,10 +15,10 @@ from hlc.runtime.errors import SetupError
 from hlc.security import suites
 from hlc.security.certificate import Curve
 from hlc.security.handshake import Version
-from hlc.security.layer import Security
+from hlc.security.layer import Security, TlsError
 from hlc.security.pki import Pki
 from hlc.security.profiles import Role, Root
-from hlc.security.tls import ClientTls, KeyLog, ServerTls
+from hlc.security.tls import ClientTls, KeyLog, ServerTls, check
 from hlc.security.trust import Trust
 
 
@@ -42,6 +42,7 @@ def station_security(
         raise SetupError(_why("TLS needs the station's certificate, secc.chain.pem with secc.key.pem", pki))
     if not any(suites.scheme(credential) for credential in credentials):
         raise SetupError(f"the station's certificate is on none of {', '.join(curve.value for curve in Curve)}")
+    _check()
     roots = pki.anchors(Role.VEHICLE)
     p256 = suites.tls13(credentials) is suites.TLS13_P256
     judge = Trust(Role.VEHICLE, roots, now, p256=p256) if roots else None
@@ -66,9 +67,18 @@ def vehicle_security(
         raise SetupError(
             _why("ISO 15118-20 needs the vehicle's certificate, vehicle.chain.pem with vehicle.key.pem", pki)
         )
+    _check()
     p256 = suites.tls13(credentials) is suites.TLS13_P256
     judge = Trust(Role.SECC, roots, now, p256=p256, strict=strict)
     return Security(lambda: ClientTls(able, credentials, roots, judge, keylog), plain=False)
+
+
+def _check() -> None:
+    """Raises `SetupError` where the library cannot do what is needed: at the start, not with the first vehicle."""
+    try:
+        check((suites.TLS12, suites.TLS13_P256))
+    except TlsError as error:
+        raise SetupError(f"{error}; pip install --upgrade cryptography pyOpenSSL") from error
 
 
 def _why(need: str, pki: Pki) -> str:

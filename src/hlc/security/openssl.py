@@ -19,6 +19,8 @@ from hlc.security.handshake import Extension
 
 ALERT: Final = 21
 """Content type of alerts."""
+FATAL: Final = 2
+"""Level of an alert that ends the connection."""
 VERDICTS: Final = {
     Alert.CERTIFICATE_EXPIRED: lib.X509_V_ERR_CERT_HAS_EXPIRED,
     Alert.CERTIFICATE_REVOKED: lib.X509_V_ERR_CERT_REVOKED,

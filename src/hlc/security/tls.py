@@ -189,12 +189,12 @@ class _Tls:
         return context
 
     def _look(self, ours: bool, version: int, kind: int, message: bytes) -> None:
-        """At a handshake message or an alert."""
+        """At a handshake message or an alert. What was judged in the handshake stays as it is."""
         if ours or not message:
             return
-        if kind == openssl.ALERT and message[-1] != Alert.CLOSE_NOTIFY:
+        if kind == openssl.ALERT and message[0] == openssl.FATAL:
             self._alert = message[-1]
-        elif kind == handshake.HANDSHAKE:
+        elif kind == handshake.HANDSHAKE and not self.established:
             try:
                 self._handshake_message(message[0], message[4:], version)
             except HandshakeError:
@@ -343,6 +343,14 @@ class ClientTls(_Tls):
         return self._heed(self._judge.revocation(self.certificates, self._spoken)) is None
 
 
+def check(profiles: Sequence[Profile]) -> None:
+    """Raises `TlsError` where the OpenSSL that is installed cannot do them."""
+    try:
+        _Tls(None, None)._context(profiles)
+    except (ValueError, SSL.Error) as error:
+        raise TlsError(f"the library of TLS cannot do what V2G wants: {error}") from error
+
+
 def _plain(alert: Alert) -> bytes:
     """A fatal alert before there is a connection to send it on."""
-    return bytes([openssl.ALERT, 3, 3, 0, 2, 2, alert])
+    return bytes([openssl.ALERT, 3, 3, 0, 2, openssl.FATAL, alert])

@@ -17,10 +17,11 @@ from hlc.security.alerts import Alert
 from hlc.security.certificate import Curve, der
 from hlc.security.handshake import Hello, HelloReader, Version
 from hlc.security.hierarchy import Bent
+from hlc.security.layer import Received, TlsError
 from hlc.security.pki import Credential, Pki, load
 from hlc.security.profiles import Role, Root
 from hlc.security.suites import NothingInCommon, Scheme
-from hlc.security.tls import ClientTls, Received, ServerTls, TlsError, _Tls
+from hlc.security.tls import ClientTls, ServerTls, _Tls, check
 from hlc.security.trust import Trust
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -407,6 +408,14 @@ def test_garbage_after_the_handshake(record: bytes) -> None:
     connect(client, server)
     with pytest.raises(TlsError, match="TLS with the vehicle failed"):
         server.receive(record)
+
+
+def test_a_library_that_cannot_is_found_out_at_once() -> None:
+    check((suites.TLS12, suites.TLS13))
+    with pytest.raises(TlsError, match="cannot do what V2G wants: OpenSSL knows not all of the groups nonesuch"):
+        check((suites.TLS13._replace(groups=("nonesuch",)),))
+    with pytest.raises(TlsError, match="cannot do what V2G wants"):
+        check((suites.TLS12._replace(suites={1: "NONESUCH"}),))
 
 
 def test_no_renegotiation() -> None:
