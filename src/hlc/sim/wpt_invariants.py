@@ -72,6 +72,7 @@ class WptInvariants(Watch):
         for what, so, limit in (
             ("the vehicle is off its place", cable.distance_mm() > TOLERANCE_MM, LOOKS_S),
             ("something lies in the field", object_there, LOOKS_S),
+            ("the two are not paired", not self.paired and watts > 0.0, LOOKS_S),
             ("power delivery is not agreed", not self.delivery and watts > TRIAL_WATTS, FALL_S),
             ("the alignment is not proven", not self.aligned and watts > TRIAL_WATTS, FALL_S),
             ("the station's session is over", self.station.closed, decisions.EMERGENCY_S),
@@ -91,8 +92,6 @@ class WptInvariants(Watch):
         pad, vehicle = cable.pad, cable.vehicle
         assert pad is not None
         assert vehicle is not None
-        if not self.paired:
-            self._say(cable, "the coil is driven for a vehicle that is not paired")
         if not vehicle.locked:
             self._say(cable, "the coil is driven under a vehicle that is not held in its place")
         accepted = getattr(vehicle, "device", None)

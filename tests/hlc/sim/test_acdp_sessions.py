@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
-from hlc import evcc
+import exi
+from exi.messages.iso15118_20 import acdp
+from exi.messages.iso15118_20.types import EVSENotification
+from hlc import evcc, sap, secc
 from hlc.evcc.iso15118_20.settings import Settings20
+from hlc.flow import Transport
 from hlc.ports import Mode, Offset, Trouble
 from hlc.rules.iso15118_20.services import Control
 from hlc.sim import Battery
@@ -18,6 +22,7 @@ from hlc.sim.pair import Delivery, Pair
 from hlc.trace.events import Event, Fault, Frame, Message, Note, Side
 
 Act = Callable[[Pair], Any]
+TLS = Transport("1.3", b"a certificate")
 ONE_WAY, BOTH_WAYS = frozenset({Mode.ACDP}), frozenset({Mode.ACDP_BPT})
 
 
@@ -216,6 +221,82 @@ def test_a_bus_that_drives_past_gives_up() -> None:
     assert "ACDP_ConnectReq" not in pair.messages
 
 
+def test_a_pause_keeps_the_place() -> None:
+    sessions = secc.PausedSessions()
+    tamper = at("DC_ChargeLoopRes", lambda p: p.later(lambda: p.stop(Side.EVCC, "later", pause=True)), 5)
+    first, _ = ran(tamper, transport=TLS, sessions=sessions)
+    assert first.vehicle.paused is not None
+    events: list[Event] = []
+    second = Pair(
+        first.ev,
+        first.outlet,
+        protocol="iso15118_20_acdp",
+        transport=TLS,
+        sessions=sessions,
+        resume=first.vehicle.paused,
+        start=first.now + 600.0,
+        trace=events.append,
+    ).run()
+    assert not second.invariants.violations
+    assert second.vehicle.good
+    assert second.station.good
+    assert order(second)[2:5] == ["DC_ChargeParameterDiscovery", "ScheduleExchange", "ACDP_Connect"]
+
+
+def test_services_may_be_chosen_anew_and_the_contacts_leave_and_come_again() -> None:
+    def ask(pair: Pair) -> None:
+        conversation: Any = pair.station.conversation
+        conversation.ask(EVSENotification.ServiceRenegotiation)
+
+    pair, _ = ran(at("DC_ChargeLoopRes", ask, 5))
+    assert pair.vehicle.good
+    assert pair.station.good
+    steps = order(pair)
+    assert steps.count("ACDP_Connect") == steps.count("ACDP_Disconnect") == steps.count("SessionStop") == 2
+
+
+# --- answers that a station would not give ----------------------------------------------------------------------------
+
+
+def altered(name: str, **fields: Any) -> Callable[[Pair, int, Delivery], Any]:
+    """Changes one message of this name on its way: the 14th, when a voltage may be on the rails."""
+
+    def tamper(pair: Pair, number: int, delivery: Delivery) -> Any:
+        if pair.messages[-1] != name or pair.messages.count(name) != 14:
+            return None
+        schema = exi.schema(sap.PROTOCOLS[pair.protocol].schemas[delivery.payload_type])
+        document: Any = schema.decode(delivery.payload)
+        for field, value in fields.items():
+            setattr(document, field, value)
+        return [(0.0, delivery._replace(payload=schema.encode(document)))]
+
+    return tamper
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"EVSEEmergencyShutdown": True}, "emergency shutdown"),
+        ({"EVSEMalfunction": True}, "malfunction"),
+        ({"EVAssociationStatus": False}, "another vehicle"),
+        ({"EVInChargePosition": False}, "does not see the vehicle in its place"),
+        ({"EVSEMechanicalChargingDeviceStatus": acdp.MechanicalChargingDeviceStatus.Moving}, "contacts have left"),
+    ],
+)
+def test_a_status_that_must_not_be_opens_the_contactors(fields: dict[str, Any], text: str) -> None:
+    pair, said = ran(altered("ACDP_SystemStatusRes", **fields))
+    assert "DC_CableCheckReq" in pair.messages
+    assert text in said
+    assert not pair.vehicle.good
+
+
+@pytest.mark.parametrize("field", ["EVSEDisabled", "EVSEUtilityInterruptEvent"])
+def test_a_status_that_asks_for_an_end_is_followed_in_order(field: str) -> None:
+    pair, _ = ran(altered("ACDP_SystemStatusRes", **{field: True}))
+    assert pair.vehicle.good
+    assert pair.station.good
+
+
 # --- faults at any message --------------------------------------------------------------------------------------------
 
 
@@ -267,7 +348,7 @@ MESSAGES = 280
 @pytest.mark.parametrize("trouble", [*TROUBLES, *WIRE])
 def test_whatever_happens_it_is_safe_and_comes_to_an_end(trouble: str) -> None:
     first = sorted([*TROUBLES, *WIRE]).index(trouble)
-    for number in range(first, MESSAGES, 29):
+    for number in range(first, MESSAGES, 47):
 
         def tamper(pair: Pair, count: int, delivery: Delivery, number: int = number) -> Any:
             if count != number:

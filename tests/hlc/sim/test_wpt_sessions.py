@@ -7,16 +7,22 @@ from typing import Any
 
 import pytest
 
-from hlc import evcc
+import exi
+from exi.messages.iso15118_20 import wpt
+from exi.messages.iso15118_20.types import EVSENotification
+from hlc import evcc, sap, secc
 from hlc.evcc.iso15118_20.settings import Settings20
+from hlc.flow import Transport
 from hlc.ports import Offset
 from hlc.rules.iso15118_20.services import Control
+from hlc.rules.iso15118_20.values import rational
 from hlc.sim import Battery
 from hlc.sim.pair import Delivery, Pair
 from hlc.sim.wpt import SimulatedPad, SimulatedReceiver
 from hlc.trace.events import Event, Fault, Frame, Message, Note, Side
 
-Act = Callable[[Pair], None]
+Act = Callable[[Pair], Any]
+TLS = Transport("1.3", b"a certificate")
 APPROACH = ["WPT_FinePositioningSetup", "WPT_FinePositioning", "WPT_Pairing"]
 SERVICES = ["AuthorizationSetup", "Authorization", "ServiceDiscovery", "ServiceDetail", "ServiceSelection"]
 
@@ -247,6 +253,119 @@ def test_devices_of_different_height_do_not_fit() -> None:
     assert not pair.vehicle.good
 
 
+def test_a_pause_keeps_the_place_and_the_check_is_made_again() -> None:
+    sessions = secc.PausedSessions()
+    tamper = at("WPT_ChargeLoopRes", lambda p: p.later(lambda: p.stop(Side.EVCC, "later", pause=True)))
+    first, _ = ran(tamper, transport=TLS, sessions=sessions)
+    assert first.vehicle.paused is not None
+    again = {"transport": TLS, "sessions": sessions, "resume": first.vehicle.paused, "start": first.now + 600.0}
+    second, _ = ran(vehicle=first.ev, pad=first.outlet, **again)
+    assert second.vehicle.good
+    assert second.station.good
+    assert order(second)[2:6] == [
+        "WPT_ChargeParameterDiscovery",
+        "WPT_AlignmentCheck",
+        "ScheduleExchange",
+        "PowerDelivery",
+    ]
+
+
+def test_a_vehicle_that_left_during_the_pause_is_found_out() -> None:
+    sessions = secc.PausedSessions()
+    tamper = at("WPT_ChargeLoopRes", lambda p: p.later(lambda: p.stop(Side.EVCC, "later", pause=True)))
+    first, _ = ran(tamper, transport=TLS, sessions=sessions)
+    first.ev.place = Offset(200.0, 0.0)
+    again = {"transport": TLS, "sessions": sessions, "resume": first.vehicle.paused, "start": first.now + 600.0}
+    second, said = ran(vehicle=first.ev, pad=first.outlet, **again)
+    assert "not over the primary device" in said
+    assert second.vehicle.good  # it has parked again
+    assert "WPT_PairingReq" in second.messages
+
+
+def test_services_may_be_chosen_anew() -> None:
+    def ask(pair: Pair) -> None:
+        conversation: Any = pair.station.conversation
+        conversation.ask(EVSENotification.ServiceRenegotiation)
+
+    pair, _ = ran(at("WPT_ChargeLoopRes", ask))
+    assert pair.vehicle.good
+    steps = order(pair)
+    again = steps[steps.index("SessionStop") + 1 :]
+    assert again[:3] == SERVICES[2:]
+    assert again[3:7] == ["WPT_ChargeParameterDiscovery", "WPT_AlignmentCheck", "ScheduleExchange", "PowerDelivery"]
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_a_schedule_is_renegotiated_beside_the_loop(side: Side) -> None:
+    pair, events = charge(at("WPT_ChargeLoopRes", lambda p: p.later(lambda: p.renegotiate(side, "prices"))))
+    pair.run()
+    assert pair.vehicle.good
+    beside = [event.payload for event in events if isinstance(event, Frame) and event.payload_type == 0x8101]
+    assert len(beside) == 4
+
+
+# --- answers that a station would not give ----------------------------------------------------------------------------
+
+
+def altered(name: str, change: Callable[[Any], Any]) -> Callable[[Pair, int, Delivery], Any]:
+    """Changes every message of this name on its way."""
+
+    def tamper(pair: Pair, number: int, delivery: Delivery) -> Any:
+        if pair.messages[-1] != name:
+            return None
+        schema = exi.schema(sap.PROTOCOLS[pair.protocol].schemas[delivery.payload_type])
+        document: Any = schema.decode(delivery.payload)
+        change(document)
+        return [(0.0, delivery._replace(payload=schema.encode(document)))]
+
+    return tamper
+
+
+def alternatives(answer: Any) -> None:
+    answer.AlternativeSECCList = wpt.AlternativeSECCList(AlternativeSECC=[wpt.AlternativeSECC(SSID="next door")])
+
+
+def two_methods(answer: Any) -> None:
+    methods = answer.PrimaryDevicePairingMethodList.WPT_PairingMethod
+    methods.append(wpt.WPT_PairingMethod.Optical)
+
+
+def unknown_method(answer: Any) -> None:
+    answer.PrimaryDevicePairingMethodList.WPT_PairingMethod[0] = wpt.WPT_PairingMethod.Proprietary
+
+
+def high(answer: Any) -> None:
+    answer.SDMinGroundClearanceSupport, answer.SDMaxGroundClearanceSupport = 300, 400
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "text"),
+    [
+        ("WPT_FinePositioningSetupRes", two_methods, "chooses LPE, Optical"),
+        ("WPT_FinePositioningSetupRes", unknown_method, "chooses Proprietary"),
+        ("WPT_PairingRes", alternatives, "names 1 others"),
+        ("WPT_PairingRes", lambda answer: setattr(answer, "ObservedIDCode", 99), "sees vehicle 99, this is 815"),
+        ("WPT_ChargeParameterDiscoveryRes", high, "300 to 400 mm"),
+        (
+            "WPT_AlignmentCheckRes",
+            lambda answer: setattr(answer, "PowerTransmitted", rational(900.0)),
+            "too little arrives",
+        ),
+    ],
+)
+def test_what_a_vehicle_does_not_accept(name: str, change: Any, text: str) -> None:
+    pair, said = ran(altered(name, change))
+    assert text in said
+    assert not pair.vehicle.good
+    assert pair.messages[-1] == "SessionStopRes"
+    assert "WPT_ChargeLoopReq" not in pair.messages
+
+
+def test_of_a_station_that_does_not_say_what_it_transmits_the_place_must_do() -> None:
+    pair, _ = ran(altered("WPT_AlignmentCheckRes", lambda answer: setattr(answer, "PowerTransmitted", None)))
+    assert pair.vehicle.good
+
+
 # --- faults at any message --------------------------------------------------------------------------------------------
 
 
@@ -298,7 +417,7 @@ MESSAGES = 192
 @pytest.mark.parametrize("trouble", [*TROUBLES, *WIRE])
 def test_whatever_happens_it_is_safe_and_comes_to_an_end(trouble: str) -> None:
     first = sorted([*TROUBLES, *WIRE]).index(trouble)
-    for number in range(first, MESSAGES, 24):
+    for number in range(first, MESSAGES, 32):
 
         def tamper(pair: Pair, count: int, delivery: Delivery, number: int = number) -> Any:
             if count != number:

@@ -86,6 +86,10 @@ class Conversation(common.Conversation):
     def rest(self) -> None:
         self.outlet.transmit(0.0)
 
+    def renew(self) -> None:
+        super().renew()
+        self.approach.lost()
+
     def look(self) -> None:
         if (self.delivering or self.approach.trial) and (obstacle := self.approach.obstacle()):
             self._interrupt(obstacle)
