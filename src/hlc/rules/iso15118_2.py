@@ -107,8 +107,9 @@ def after_power_delivery(request: PowerDeliveryReq, response: PowerDeliveryRes) 
         case ChargeProgress.Renegotiate:
             return then(ChargeParameterDiscoveryReq)
         case ChargeProgress.Start:
-            # A second PowerDeliveryReq at once is not in the text for DC; in AC stations let a vehicle change its mind.
-            return frozenset({ChargingStatusReq, PowerDeliveryReq} if is_ac(response) else {CurrentDemandReq})
+            # Only the loop may follow by the text. In AC stations let a vehicle change its mind, and a Volkswagen did,
+            # with SessionStopReq.
+            return then(ChargingStatusReq, PowerDeliveryReq) if is_ac(response) else frozenset({CurrentDemandReq})
     # The AC table leaves the way back to the parameters open.
     return then(ChargeParameterDiscoveryReq) if is_ac(response) else then(WeldingDetectionReq)
 
