@@ -108,7 +108,8 @@ class Evse(Machine):
             return
         if answer.verified is False or not (answer.confirmed or answer.verified):
             self._stop("the modem does not take the key")
-            self._no_modem("the modem answers, and does not take a key")
+            silent = not answer.confirmed and answer.verified is None
+            self._no_modem("the modem does not answer" if silent else "the modem answers, and does not take a key")
         elif self.state is State.STARTING or self.absent:
             self.failed = None
             self.enter(State.UNMATCHED)
@@ -194,7 +195,7 @@ class Evse(Machine):
             self._no_modem("the modem does not answer any more")
             return
         if reason is Reason.NO_EV and network is not None and not network.coordinator:
-            reason = Reason.WRONG_ROLE if network.nid else Reason.NO_CCO
+            reason = Reason.WRONG_ROLE
             what = f"{what}, and the own modem does not coordinate a network"
         self._stop(what)
         self.fail(failure(reason, what))
@@ -314,7 +315,7 @@ class Evse(Machine):
             waiting = [each for each in self.sessions.values() if each.step is Step.START]
             self._drop((waiting or list(self.sessions.values()))[0])
         session = self.sessions[key] = Session(key)
-        self.remark(Kind.STEP, f"{session}: {session.step}")
+        self.remark(Kind.STEP, f"{session}: {session.step}", once=session.key)
         self.timers.cancel("TT_EVSE_SLAC_init")
         self.send("CM_SLAC_PARM.CNF", session.ev, forwarding_sta=session.ev, run_id=session.run_id)
         self._wait(session, Step.START, "TT_match_sequence", self.timing.TT_match_sequence)
@@ -333,7 +334,7 @@ class Evse(Machine):
         reason, what = FAILURES[session.step]
         self._drop(session)
         self._last = (reason, f"the vehicle {session} {what}{session.why}")
-        self.remark(Kind.RETRY, self._last[1], reason=reason)
+        self.remark(Kind.RETRY, self._last[1], once=session.key, reason=reason)
         if not self.sessions and self.state is State.MATCHING:
             self.timers.start("TT_EVSE_SLAC_init", self.now, self.timing.TT_EVSE_SLAC_init)
 
@@ -369,15 +370,16 @@ class Evse(Machine):
     def report(self, session: Session) -> None:
         """Average what has come and tell the vehicle."""
         profiles, groups = session.best, average(session.best, self.settings.offset_db)
-        if session.empty and not profiles:
-            self.remark(Kind.NO_GROUPS, "the modem reports no groups: it measures nothing", profiles=session.empty)
-        if not groups and self.settings.unmeasured_db is not None and (session.sounds or session.empty):
+        if session.unmeasured and not profiles:
+            text = "the modem reports no groups: it measures nothing"
+            self.remark(Kind.NO_GROUPS, text, profiles=session.unmeasured)
+        if not groups and self.settings.unmeasured_db is not None and (session.sounds or session.unmeasured):
             groups = (self.settings.unmeasured_db,) * 58
         if not groups:
             self.session_over(session)
             return
         session.groups = groups
-        count = len(profiles) or session.sounds or session.empty
+        count = len(profiles) or session.sounds or session.unmeasured
         text = f"{session}: {session.decibels:.1f} dB, {count} of {session.expected} sounds"
         self.remark(Kind.CANDIDATE, text, groups=groups, sounds=count)
         session.answer = self.send(
@@ -484,7 +486,8 @@ class Evse(Machine):
         self._given = session.ev
         for other in list(self.sessions.values()):
             if other is not session:
-                self.remark(Kind.DECISION, f"{other} is dropped: {session} asked for the key")
+                if other.step is not Step.START:
+                    self.remark(Kind.DECISION, f"{other} is dropped: {session} asked for the key")
                 self._drop(other)
         self.timers.cancel_of(session)
         session.step = Step.LINK

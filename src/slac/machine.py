@@ -242,6 +242,8 @@ class Machine:
         for each in heard:
             if isinstance(each, Answer):
                 self._answered(each)
+            elif isinstance(each, Remark):
+                self.remark(each.kind, each.text, once=each.text)
             else:
                 self.effect(each)
 

@@ -238,7 +238,7 @@ class Modem:
     def _answered(self, request: _Request, mme: Mme) -> None:
         read, family = request.answers[mme.name]
         if request.purpose is Purpose.IDENTIFY and family:
-            identity = Identity(family, mme.source, str(read(mme.fields)))
+            identity = Identity(family, mme.source, str(read(mme.fields)) or "unknown version")
             if family.proof:
                 self._identified(identity)
             else:

@@ -51,8 +51,8 @@ class Session:
         """Sounds."""
         self.sounds = 0
         """Heard by the host."""
-        self.empty = 0
-        """Profiles without groups: the modem does not measure."""
+        self.empty: Counter[str] = Counter()
+        """Profiles without groups, by the name of the message: the modem does not measure."""
         self.profiles: dict[str, list[Groups]] = {}
         """By the name of the message. Some modems send two for each sound: only one kind counts."""
         self.groups: Groups = ()
@@ -72,8 +72,8 @@ class Session:
         """What explains that there is no attenuation."""
         if self.step is not Step.SOUNDS:
             return ""
-        if self.empty:
-            return f": the own modem measures nothing, {self.empty} profiles have no groups"
+        if self.unmeasured:
+            return f": the own modem measures nothing, {self.unmeasured} profiles have no groups"
         if self.sounds:
             return f": {self.sounds} sounds came, and no profile of the own modem"
         return ": no sounds came"
@@ -83,7 +83,12 @@ class Session:
         if groups:
             self.profiles.setdefault(name, []).append(tuple(groups))
         else:
-            self.empty += 1
+            self.empty[name] += 1
+
+    @property
+    def unmeasured(self) -> int:
+        """Sounds of which the modem reported nothing."""
+        return max(self.empty.values(), default=0)
 
     @property
     def best(self) -> list[Groups]:

@@ -93,8 +93,9 @@ class Timing(NamedTuple):
     """EV, so often it asks an EVSE that is not ready to validate."""
     C_EV_vald_nb_toggles: int = 3
     """Up to so many, from 1."""
-    C_EVSE_match_parallel: int = 16
-    """EVSE, matching processes at a time; the standard asks for 5."""
+    C_EVSE_match_parallel: int = 512
+    """EVSE, matching processes at a time; the standard asks for 5. More than TT_match_sequence lets live where ever
+    other vehicles ask 1,000 times a second: who really goes on is not pushed out."""
     polls_lost: int = 2
     """Looks at a lost link, one after the other, that are believed; likewise at a modem that does not answer."""
 

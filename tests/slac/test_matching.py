@@ -9,7 +9,7 @@ import pytest
 
 import slac
 from slac.choice import Limits
-from slac.effects import Failed, Kind, Linked, Pilot, Reason, State, Toggle, Unlinked
+from slac.effects import Failed, Kind, Linked, Pilot, Reason, Remark, State, Toggle, Unlinked
 from slac.evse import EvseSettings
 from slac.run import EvSettings
 from slac.timing import PERFORMANCE, Timing
@@ -620,10 +620,11 @@ def test_the_vehicles_modem_is_configured_for_an_outlet(wire: Any) -> None:
     assert failed(ev).reason is Reason.WRONG_ROLE
 
 
-def test_the_outlets_modem_is_configured_for_a_vehicle(wire: Any) -> None:
+@pytest.mark.parametrize("linked_elsewhere", [True, False])
+def test_the_outlets_modem_is_configured_for_a_vehicle(wire: Any, linked_elsewhere: bool) -> None:
     evse = wire.evse()
     evse.modem.role = 0
-    evse.modem.linked = lambda: True
+    evse.modem.linked = lambda: linked_elsewhere
     wire.start()
     wire.occupy(evse)
     assert wire.run(200, until=lambda: bool(evse.of(Failed)))
@@ -741,12 +742,15 @@ def test_five_vehicles_at_a_time(wire: Any) -> None:
 def test_a_flood_of_requests_does_not_drop_a_vehicle(pair: Any) -> None:
     wire, ev, evse = pair
     wire.plug(ev, evse)
-    for number in range(60):
-        fields = {"source": bytes([2, 9, 9, 9, 9, number]), "run_id": bytes(8)}
+    for number in range(2000):
+        fields = {"source": bytes([2, 9, 9, 9, *number.to_bytes(2, "big")]), "run_id": bytes(8)}
         frame = slac.make("CM_SLAC_PARM.REQ", destination=b"\xff" * 6, **fields)
-        wire.at(0.15 + number / 200, lambda frame=frame: evse.hear(frame))
+        wire.at(0.15 + number / 1000, lambda frame=frame: evse.hear(frame))
     assert wire.run(20, until=lambda: linked(ev, evse))
     assert len(ev.sent("CM_SLAC_PARM.REQ")) == 1
+    wire.run(1)
+    assert len(evse.machine.sessions) == 1
+    assert len(evse.of(Remark)) < 300
 
 
 def test_the_same_run_id_of_two_vehicles(wire: Any) -> None:
