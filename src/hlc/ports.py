@@ -471,7 +471,7 @@ class AcdpOutlet(DcOutlet, Protocol):
         """Whether a vehicle stands where the contacts reach it."""
 
     def associated(self) -> bool:
-        """Whether that vehicle is the one with which the session is."""
+        """Whether the vehicle that stands there is the one with which the session is."""
 
     def pantograph(self) -> Pantograph: ...
 

@@ -146,6 +146,8 @@ class Approach:
         self._pairing_begun = False
         if request.EVResultCode is FAILED:
             return self.again("the vehicle cannot pair")
+        if self._pairing is WPT_PairingMethod.LF_TxEV and seen is None:
+            return self.conversation.leave("the station does not say which vehicle it sees")
         return AuthorizationSetupReq if self.conversation.choice.chosen is None else WPT_AlignmentCheckReq
 
     def begin_alignment_check(self) -> Kind | None:

@@ -100,8 +100,9 @@ class Conversation(dc.Conversation):
 
     def vehicle_positioning(self, request: ACDP_VehiclePositioningReq) -> ACDP_VehiclePositioningRes:
         self.standing = not request.EVMobilityStatus
-        self._associated()
         there = self.device.in_position()
+        if there:  # before, nobody can know which vehicle comes
+            self._associated()
         return self._positioning(OK, done=there and self.standing)
 
     def connect(self, request: ACDP_ConnectReq) -> Any:

@@ -45,8 +45,9 @@ STEADY: Final = 0.95
 """A trial whose coil has come so near to the current wanted has settled."""
 SEEN_BY_VEHICLE: Final = frozenset({WPT_PairingMethod.LPE, WPT_PairingMethod.LF_TxPrimaryDevice})
 """Pairing in which the vehicle sees the code of the primary device."""
-SEEN_BY_STATION: Final = frozenset({WPT_PairingMethod.LF_TxEV})
-"""Pairing in which the primary device sees the code of the vehicle."""
+SEEN_BY_NOBODY: Final = frozenset({WPT_PairingMethod.External_confirmation})
+"""Pairing by somebody who sees both: what the vehicle says of it must do. In the other ways either device may see the
+code of the other one."""
 
 
 class Approach:
@@ -54,6 +55,7 @@ class Approach:
 
     def __init__(self, conversation: Conversation, outlet: WptOutlet, header: Callable[[], Any]) -> None:
         self.station = conversation.station
+        self.rules = conversation.rules
         self.outlet = outlet
         self.header = header
         self.paired = False
@@ -130,7 +132,10 @@ class Approach:
             raise Refusal(ResponseCode.FAILED_AssociationError, text)
         if done and not failed and seen is None and self._pairing in SEEN_BY_VEHICLE:
             raise Refusal(ResponseCode.FAILED_AssociationError, "the vehicle has not seen the code of this device")
-        waiting = self._pairing in SEEN_BY_STATION and self.outlet.observed_code() is None
+        known = seen is not None or self.outlet.observed_code() is not None
+        waiting = not known and self._pairing not in SEEN_BY_VEHICLE | SEEN_BY_NOBODY
+        if not waiting:
+            self._kept(request)
         self.paired = done and not failed and not waiting
         self._pairing_begun = not self.paired and not failed
         return self._pairing_res(OK, done=failed or not waiting)
@@ -144,6 +149,8 @@ class Approach:
             self._end_trial()
             return self._alignment_res(ResponseCode.WARNING_WPT, done=True)
         settled = self._settled()
+        if settled:
+            self._kept(request)
         if request.EVProcessing is Processing.Finished and (settled or self._trial_amps is None):
             # A vehicle that needs no trial of ours has its own way to know.
             self.aligned = request.EVResultCode is WPT_EVResult.EVResultSuccess
@@ -157,6 +164,11 @@ class Approach:
             self.outlet.excite(self._trial_amps)
             self.station.go_live()
         return self._alignment_res(OK, done=settled)
+
+    def _kept(self, request: Any) -> None:
+        """The station has done its share; how long the vehicle then takes is not its affair."""
+        for phase in self.rules.beginning[type(request)]:
+            self.station.kept(phase, request)
 
     def _settled(self) -> bool:
         return self._trial_amps is not None and self.outlet.coil_amps() >= STEADY * self._trial_amps

@@ -49,6 +49,8 @@ def test_a_place_beyond_all_numbers_is_the_largest_number(under_pantograph: Make
 def test_another_vehicle_at_the_device_is_an_association_error(under_pantograph: Make) -> None:
     talk = under_pantograph()
     talk.outlet.other_vehicle = True
+    assert talk.position(moving=True).ResponseCode is OK  # it may still come
+    talk.bus.place = Offset(20.0, 10.0)
     assert talk.position().ResponseCode is ResponseCode.FAILED_AssociationError
     assert talk.closed
     later = under_pantograph()

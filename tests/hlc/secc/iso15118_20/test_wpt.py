@@ -79,9 +79,10 @@ def test_a_vehicle_that_has_seen_no_code_is_not_paired(over_pad: Make) -> None:
     assert talk.pair(None).ResponseCode is ResponseCode.FAILED_AssociationError
 
 
-def test_where_the_station_looks_for_the_code_it_takes_its_time(over_pad: Make) -> None:
+@pytest.mark.parametrize("method", ["LF_TxEV", "Optical"])
+def test_where_the_station_looks_for_the_code_it_takes_its_time(over_pad: Make, method: str) -> None:
     talk = over_pad()
-    methods = METHODS._replace(pairing=("LF_TxEV",))
+    methods = METHODS._replace(pairing=(method,))
     talk.pad.methods = lambda: methods  # type: ignore[method-assign]
     talk.setup(methods)
     talk.ev.start_positioning()
@@ -93,6 +94,44 @@ def test_where_the_station_looks_for_the_code_it_takes_its_time(over_pad: Make) 
     second = talk.pair()
     assert (second.EVSEProcessing, second.ObservedIDCode) == (DONE, talk.ev.code())
     assert talk.allows(common.AuthorizationSetupReq)
+
+
+def test_where_somebody_else_confirms_no_code_is_needed(over_pad: Make) -> None:
+    talk = over_pad()
+    talk.setup(METHODS._replace(pairing=("External confirmation",)))
+    talk.ev.start_positioning()
+    talk.wait(6.0)
+    talk.position()
+    assert talk.pair(None, ONGOING, UNKNOWN).EVSEProcessing is DONE
+    assert talk.allows(wpt.WPT_PairingReq)
+    assert talk.pair().EVSEProcessing is DONE
+    assert talk.allows(common.AuthorizationSetupReq)
+
+
+def test_how_long_a_vehicle_takes_to_pair_is_not_the_station_s_affair(over_pad: Make) -> None:
+    talk = over_pad()
+    talk.park()
+    for _ in range(3):
+        assert talk.pair(None, ONGOING, UNKNOWN).ResponseCode is OK
+        talk.wait(50.0)
+    assert talk.pair(talk.pad.code()).ResponseCode is OK
+    assert not talk.faults()
+
+
+def test_a_station_that_sees_no_code_says_so_in_time(over_pad: Make) -> None:
+    talk = over_pad()
+    methods = METHODS._replace(pairing=("LF_TxEV",))
+    talk.pad.methods = lambda: methods
+    talk.pad.observed_code = lambda: None
+    talk.setup(methods)
+    talk.ev.start_positioning()
+    talk.wait(6.0)
+    talk.position()
+    for _ in range(7):
+        answer = talk.pair()
+        talk.wait(10.0)
+    assert answer.ResponseCode is ResponseCode.FAILED
+    assert "V2G_SECC_Ongoing_Performance_Time" in talk.faults()[0]
 
 
 def test_pairing_that_failed_leads_back(over_pad: Make) -> None:
