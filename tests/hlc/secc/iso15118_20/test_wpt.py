@@ -180,6 +180,18 @@ def test_a_target_beyond_a_trial_is_no_target(over_pad: Make) -> None:
     assert talk.pad.coil_amps() <= 2.0
 
 
+def test_a_trial_that_nobody_asks_about_ends_and_may_begin_anew(over_pad: Make) -> None:
+    talk = over_pad()
+    talk.approach()
+    talk.align()
+    talk.wait(0.7)
+    assert talk.pad.transmitted_watts() > 0.0
+    talk.wait(0.5)
+    assert talk.pad.transmitted_watts() == 0.0
+    assert not talk.closed
+    talk.align_well()
+
+
 @pytest.mark.parametrize("trouble", ["foreign_object", "living_object", "blind"])
 def test_an_obstacle_ends_the_alignment_check(over_pad: Make, trouble: str) -> None:
     talk = over_pad()
