@@ -57,6 +57,7 @@ class Conversation(dc.Conversation):
 
     rules = RULES
     modes = frozenset({Mode.ACDP, Mode.ACDP_BPT})
+    oscillator_retain_s = 0.0
 
     def __init__(self, station: Station) -> None:
         super().__init__(station)
