@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from hlc.trace.console import Console, Paint, colours_wanted
-from hlc.trace.events import Event, Trace
+from hlc.trace.events import Event, SessionEnded, Trace
 from hlc.trace.jsonl import JsonLines
 from hlc.trace.output import BackgroundWriter, Deferred, fan_out
 from hlc.trace.summary import Summary
@@ -30,13 +30,42 @@ class Output:
         loop = asyncio.get_running_loop()
         self._results = results
         self._json = json
+        self._began = loop.time()
         self._summary = Summary()
-        self.console = Console(log, began=loop.time(), clock=time.monotonic, faults_only=json)
+        self._sessions = 0
+        self._going_on = 0
+        self.console = Console(log, began=self._began, clock=time.monotonic, faults_only=json)
         consumers: list[Trace] = [self.console, self._collect]
         if json:
             consumers.append(JsonLines(results))
         self._deferred = Deferred(fan_out(*consumers), loop.call_soon)
         self.trace: Trace = self._deferred
+
+    def session(self) -> Trace:
+        """The trace of one of several sessions: when it has ended, what it came to is told. One that begins while
+        another goes on has its number before every line of the log."""
+        summary, consumers = Summary(), list[Trace]()
+
+        def trace(event: Event) -> None:
+            if not consumers:
+                consumers.append(fan_out(summary, *self._session_begins()))
+            consumers[0](event)
+            if isinstance(event, SessionEnded):
+                self._going_on -= 1
+                self._tell(summary)
+
+        return self._deferred.to(trace)
+
+    def _session_begins(self) -> list[Trace]:
+        self._sessions += 1
+        self._going_on += 1
+        consumers: list[Trace] = [self.console]
+        if self._going_on > 1:
+            log = Numbered(self.console, self._sessions)
+            consumers = [Console(log, began=self._began, faults_only=self._json)]
+        if self._json:
+            consumers.append(JsonLines(self._results, self._sessions))
+        return consumers
 
     def session_begins(self) -> None:
         """What follows belongs to a new session."""
@@ -46,10 +75,7 @@ class Output:
     def session_ended(self) -> None:
         """Tell what the session came to."""
         self._deferred.flush()
-        if not self._json:
-            paint = Paint(colours_wanted(self._results))
-            unicode = "utf" in self._results.encoding.lower()
-            self._results.write("\n".join([*self._summary.lines(paint, unicode=unicode), "", ""]))
+        self._tell(self._summary)
 
     def result(self, lines: Sequence[str]) -> None:
         """Lines for a reader on standard output; with JSON the events have said it."""
@@ -64,6 +90,34 @@ class Output:
 
     def _collect(self, event: Event) -> None:
         self._summary(event)
+
+    def _tell(self, summary: Summary) -> None:
+        if not self._json:
+            paint = Paint(colours_wanted(self._results))
+            unicode = "utf" in self._results.encoding.lower()
+            self._results.write("\n".join([*summary.lines(paint, unicode=unicode), "", ""]))
+
+
+class Numbered:
+    """A stream for the log of one of several sessions: its lines go among those of `console`, with a number."""
+
+    encoding = "utf-8"
+
+    def __init__(self, console: Console, number: int) -> None:
+        self._console = console
+        self._number = number
+
+    def write(self, text: str) -> int:
+        """One line."""
+        self._console.text(f"[{self._number}] {text.rstrip()}")
+        return len(text)
+
+    def flush(self) -> None:
+        """There is nothing to flush."""
+
+    def isatty(self) -> bool:
+        """No line is rewritten here."""
+        return False
 
 
 @contextmanager

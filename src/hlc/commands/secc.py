@@ -15,7 +15,7 @@ import exi
 from hlc import sap
 from hlc.commands import options as shared
 from hlc.commands import simulated, transport
-from hlc.commands.output import Output, output, say
+from hlc.commands.output import output, say
 from hlc.flow import Machine
 from hlc.ports import Outlet
 from hlc.runtime.errors import WrongUsage
@@ -41,6 +41,10 @@ CAP_NET_RAW: run it as root, or give that to the Python that runs it. On loopbac
 Ctrl-C ends the session in order and makes the outlet safe; a second Ctrl-C does not wait for the vehicle."""
 
 
+OUTLETS: Final = 256
+"""So many are simulated at once."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `hlc secc`."""
     parser.epilog = EXAMPLES
@@ -63,7 +67,8 @@ async def _serve(options: Any) -> int:
     with output(json=options.json) as out, ExitStack() as closing:
         security = transport.of_station(options, closing)
         outlet, sessions = simulated.outlet(options), PausedSessions()
-        say("secc", "without --config the outlet is simulated")
+        many = interface.loopback  # there is no cable by which only one vehicle could come
+        say("secc", "without --config the outlet is simulated" + ", one for each vehicle" * many)
         plug: Plug | None = None
         if shared.slac_wanted(options, "secc", interface):
             link = closing.enter_context(opened(interface.name, shared.OR_NO_SLAC))
@@ -72,14 +77,13 @@ async def _serve(options: Any) -> int:
                 say("secc", ASSUMED)
 
         def machine() -> Machine:
-            out.session_begins()
             return Station(
-                outlet,
+                simulated.outlet(options) if many else outlet,
                 random=secrets.token_bytes,
                 clock=time.time,
                 protocols=shared.protocols(options),
                 sessions=sessions,
-                trace=out.trace,
+                trace=out.session(),
             )
 
         server = StationServer(
@@ -90,13 +94,14 @@ async def _serve(options: Any) -> int:
             security=security,
             wireless=bool(transport.WIRELESS.keys() & set(shared.words(options.modes))),
             linked=plug.linked if plug is not None else always,
+            outlets=OUTLETS if many else 1,
         )
         say("secc", f"waiting for vehicles on {interface.name}, [{interface.address}]:{server.port}; Ctrl-C ends")
         prepare(shared.protocols(options))
         # What is there now stays: the collector need not look at it in the middle of a session.
         gc.collect()
         gc.freeze()
-        return await _until_done(server, out, once=options.once, plug=plug)
+        return await _until_done(server, once=options.once, plug=plug)
 
 
 def always() -> bool:
@@ -135,7 +140,7 @@ class Plug:
     def session_ended(self, *, good: bool) -> None:
         """Leave the network, and be ready for the next vehicle, or after a failure for the same; unless one has come
         already."""
-        if self._once or self.server is None or self.server.current is not None:
+        if self._once or self.server is None or self.server.sessions:
             return
         link = self.matching.machine.link
         if link is None or link.run_id != self._run_id:
@@ -150,8 +155,9 @@ class Plug:
         self.gave_up.set()
 
     def _drop(self, why: str) -> None:
-        if self.server is not None and self.server.current is not None:
-            self.server.current.drop(why)
+        if self.server is not None:
+            for session in self.server.sessions:
+                session.drop(why)
 
     def _told(self, outcome: Outcome) -> None:
         match outcome:
@@ -174,20 +180,22 @@ def prepare(protocols: list[sap.Protocol]) -> None:
             exi.schema(name).decode(b"")
 
 
-async def _until_done(server: StationServer, out: Output, *, once: bool, plug: Plug | None = None) -> int:
-    """Serve until Ctrl-C, or with `once` until the first session has ended; the exit code."""
+async def _until_done(server: StationServer, *, once: bool, plug: Plug | None = None) -> int:
+    """Serve until Ctrl-C, or with `once` until the first session has ended; what goes on then is ended in order. The
+    exit code."""
     serving = asyncio.create_task(server.run())
     asked = asyncio.Event()
 
     def ask() -> None:
         asked.set()
-        if server.current is not None:
+        if server.sessions:
             say("secc", "ending the session; Ctrl-C again to end it at once")
-            server.current.stop("stopped by the operator")
+        for session in server.sessions:
+            session.stop("stopped by the operator")
 
     def force() -> None:
-        if server.current is not None:
-            server.current.drop("stopped by the operator, at once")
+        for session in server.sessions:
+            session.drop("stopped by the operator, at once")
 
     with interrupts(ask, force):
         asking = asyncio.create_task(asked.wait())
@@ -203,7 +211,6 @@ async def _until_done(server: StationServer, out: Output, *, once: bool, plug: P
                 serving.result()  # it never ends by itself: raises what ended it
             if session.done():
                 good = session.result().good
-                out.session_ended()
                 if plug is not None:
                     plug.session_ended(good=good)
             session.cancel()
@@ -211,12 +218,13 @@ async def _until_done(server: StationServer, out: Output, *, once: bool, plug: P
                 break
         for end in ends:
             end.cancel()
-        if server.current is not None:  # the operator ended it
-            current = server.current
-            await current.closed
-            if current.spoke:
-                good = current.machine.good
-                out.session_ended()
+        left = server.sessions
+        for other in left:
+            other.stop("the station ends")  # if the operator has not said so already
+        for other in left:
+            await other.closed
+        if asked.is_set() and any(other.started for other in left):
+            good = all(other.machine.good for other in left if other.started)
         if plug is not None:
             if plug.matching.failure.done():
                 plug.matching.failure.result()  # raises what ended it

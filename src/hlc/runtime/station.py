@@ -1,16 +1,13 @@
-"""A station on an interface: it announces itself by SDP and serves one vehicle at a time over TCP.
+"""A station on an interface: it announces itself by SDP and serves vehicles over TCP.
 
-Each connection has a machine of its own; whatever happens on one connection, the server goes on. Which connection is
-the vehicle's when there are two:
+Each connection has a machine of its own; whatever happens on one connection, the server goes on. A connection is
+nobody's until something whole has been said on it, so that neither silence nor noise keeps a vehicle out. Then:
 
-- The session before has ended and only waits for the vehicle to close: the new one is served.
-- The same vehicle (its link-local address) comes again: it has lost the old connection, which is dropped.
-- Nothing has been said on the old one yet: it makes way, so that nobody holds the outlet by silence.
-- Another vehicle: it is refused, with a note in the trace. One outlet serves one vehicle.
+- There is an outlet free: it is served. Where the session before has not left it safe yet, the message waits.
+- The same vehicle (its link-local address) has a session: it has lost the old connection, which is dropped.
+- Otherwise it is refused, with a note in the trace.
 
 Where SLAC runs, nobody is served who is not matched: `linked` tells whether somebody is.
-
-A new session begins when the old one has left the outlet safe; until then the vehicle's first message waits.
 """
 
 from __future__ import annotations
@@ -30,15 +27,24 @@ from hlc.runtime.errors import SetupError
 from hlc.runtime.interfaces import Interface
 from hlc.sdp import TCP_PORTS
 from hlc.security.layer import PLAIN, Security
-from hlc.trace.events import Note, Side, Trace
+from hlc.trace.events import Event, Note, Side, Trace
 
 ATTEMPTS: Final = 20
 """Random ports tried before giving up."""
+BACKLOG: Final = 1024
+"""Connections that the kernel keeps for us: one more would be heard a second later."""
+AT_ONCE: Final = 16
+"""So many are taken from it at once: sessions that go on must not wait for a crowd."""
+IDLE: Final = 256
+"""Connections that are listened to and have no session; and those that had one and were not closed by the vehicle."""
+TOLD_PER_S: Final = 20
+"""Events of connections that have no session: the trace gets so many of them in a second at most."""
 
 
 class StationServer:
-    """The servers of one outlet. `make_machine` gives a fresh machine for each connection. A vehicle whose TLS fails
-    may come again, with TLS or without: that was no session.
+    """The servers of one outlet, or of as many as `outlets` says, where each machine has one of its own. `make_machine`
+    gives a fresh machine for each connection. A vehicle whose TLS fails may come again, with TLS or without: that was
+    no session.
 
     Raises `SetupError` where the ports cannot be had.
     """
@@ -53,17 +59,20 @@ class StationServer:
         security: Security = PLAIN,
         wireless: bool = False,
         linked: Callable[[], bool] = lambda: True,
+        outlets: int = 1,
     ) -> None:
         self.interface = interface
         self.ended: asyncio.Queue[Machine] = asyncio.Queue()
-        """Machines of connections on which a vehicle has spoken, and TLS stood where it was wanted, when they have
-        closed."""
+        """Machines of sessions whose connections have closed."""
         self._security = security
         self._make_machine = make_machine
         self._trace = trace
+        self._aside = Sparing(trace)
         self._linked = linked
-        self._current: Connection | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._outlets = outlets
+        self._open: dict[Connection, None] = {}
+        """Every connection, the oldest first."""
+        self._sessions: dict[Connection, asyncio.Task[None]] = {}
         self._socket = listening_socket(interface, port)
         self.port = int(self._socket.getsockname()[1])
         try:
@@ -76,63 +85,117 @@ class StationServer:
             raise
 
     async def run(self) -> None:
-        """Serve until cancelled."""
-        server = await asyncio.get_running_loop().create_server(lambda: _Arrival(self), sock=self._socket, backlog=8)
+        """Serve until cancelled. Sessions go on then."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: _Arrival(self), sock=self._socket, backlog=AT_ONCE)
+        self._socket.listen(BACKLOG)  # asyncio has set it to AT_ONCE, which has both meanings there
         try:
             await self._discovery.run()
         finally:
             server.close()
+            for connection in self._open.keys() - self._sessions.keys():
+                connection.drop("the station ends")
 
     @property
-    def current(self) -> Connection | None:
-        """The connection of the session that goes on, or still makes its outlet safe."""
-        return self._current
+    def sessions(self) -> list[Connection]:
+        """The connections of the sessions that go on, or whose outlets are made safe still."""
+        return list(self._sessions)
 
-    def admit(self, transport: asyncio.Transport) -> None:
-        """Serve a new connection, or refuse it."""
-        old, peer = self._current, peer_address(transport)
-        if not self._linked():
-            self._note(f"refused a connection from {peer}: no vehicle is matched")
+    def arrive(self, transport: asyncio.Transport) -> None:
+        """A new connection: listen to it, unless it would be refused anyway."""
+        peer = peer_address(transport)
+        refusal = "no vehicle is matched" if not self._linked() else self._taken(peer)
+        if refusal:
+            self._note(f"refused a connection from {peer}: {refusal}")
             transport.close()
             return
-        if old is not None and not old.machine.closed:
-            # On loopback everybody has the same address: it does not tell who comes.
-            same = old.peer == peer and not self.interface.loopback
-            if old.spoke and not same:
-                self._note(f"refused a connection from {peer}: the outlet serves {old.peer}")
-                transport.close()
-                return
-            why = "the vehicle opened a new connection" if same else "it was silent, and another vehicle came"
-            self._note(f"dropped the connection of {old.peer}: {why}")
-            old.drop(why)
-        connection = Connection(self._make_machine(), self._trace, security=self._security, linger_s=LINGER_S)
-        connection.peer = peer
-        self._current = connection
-        transport.pause_reading()
-        task = asyncio.get_running_loop().create_task(self._serve(connection, transport, old))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _serve(self, connection: Connection, transport: asyncio.Transport, before: Connection | None) -> None:
-        if before is not None:
-            await before.finished
-        if connection.machine.closed:  # dropped in favour of a later one while it waited
-            transport.abort()
-            return
+        self._make_room()
+        connection = self._connection(self._make_machine())
+        self._open[connection] = None
+        connection.closed.add_done_callback(lambda _: self._open.pop(connection, None))
         transport.set_protocol(connection)
         connection.connection_made(transport)
-        if transport.is_closing():
-            connection.connection_lost(None)
-        else:
-            transport.resume_reading()
+
+    def _connection(self, machine: Machine) -> Connection:
+        def trace(event: Event) -> None:
+            if connection.started:
+                machine.trace(event)
+            else:
+                self._aside(event)
+
+        connection = Connection(machine, trace, security=self._security, linger_s=LINGER_S, ask=self._asked)
+        return connection
+
+    def _make_room(self) -> None:
+        """Who says nothing, or has ended and does not close, makes way when there are too many of them."""
+        idle = [connection for connection in self._open if connection.over or connection not in self._sessions]
+        if len(idle) >= IDLE:
+            self._note(f"dropped the connection of {idle[0].peer}: no session, and {IDLE} more of that kind")
+            del self._open[idle[0]]
+            idle[0].drop("others came")
+
+    def _taken(self, peer: str) -> str:
+        """Why a vehicle cannot be served; empty: it can."""
+        live = [connection for connection in self._sessions if not connection.over]
+        if len(live) < self._outlets or self._before(peer) is not None:
+            return ""
+        return f"the outlet serves {live[0].peer}" if self._outlets == 1 else f"all {self._outlets} outlets are taken"
+
+    def _before(self, peer: str) -> Connection | None:
+        """The session of the same vehicle. On loopback everybody has the same address: it does not tell who comes."""
+        if self.interface.loopback:
+            return None
+        return next(
+            (connection for connection in self._sessions if not connection.over and connection.peer == peer), None
+        )
+
+    def _asked(self, connection: Connection) -> None:
+        """Something whole has been said on a connection."""
+        peer = connection.peer
+        refusal = self._taken(peer)
+        if refusal:
+            self._note(f"refused a connection from {peer}: {refusal}")
+            connection.drop(refusal)
+            return
+        before = self._before(peer)
+        if before is not None:
+            why = "the vehicle opened a new connection"
+            self._note(f"dropped the connection of {peer}: {why}")
+            before.drop(why)
+        busy = [session.finished for session in self._sessions if not session.finished.done()]
+        if len(busy) < self._outlets:
+            connection.let_in()
+        self._sessions[connection] = asyncio.get_running_loop().create_task(self._attend(connection, busy))
+
+    async def _attend(self, connection: Connection, busy: list[asyncio.Future[None]]) -> None:
+        """See a session through, from when its outlet is safe."""
+        if not connection.started:
+            await asyncio.wait([*busy, connection.finished], return_when=asyncio.FIRST_COMPLETED)
+            if not connection.finished.done():
+                connection.let_in()
         await connection.closed
-        if self._current is connection:
-            self._current = None
-        if connection.spoke and connection.started:
+        del self._sessions[connection]
+        if connection.started:
             self.ended.put_nowait(connection.machine)
 
     def _note(self, text: str) -> None:
-        self._trace(Note(at=asyncio.get_running_loop().time(), side=Side.SECC, text=text))
+        self._aside(Note(at=asyncio.get_running_loop().time(), side=Side.SECC, text=text))
+
+
+class Sparing:
+    """A trace that leaves events out when too many come: those of people who are no vehicle must not fill a log."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._second = 0
+        self._told = 0
+
+    def __call__(self, event: Event) -> None:
+        if int(event.at) != self._second:
+            self._second, self._told = int(event.at), 0
+        self._told += 1
+        if self._told <= TOLD_PER_S:
+            self._trace(event)
 
 
 class _Arrival(asyncio.Protocol):
@@ -143,7 +206,7 @@ class _Arrival(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        self._station.admit(transport)
+        self._station.arrive(transport)
 
 
 def listening_socket(interface: Interface, port: int | None) -> socket.socket:
@@ -154,7 +217,7 @@ def listening_socket(interface: Interface, port: int | None) -> socket.socket:
     for candidate in candidates:
         try:
             sock.bind((str(interface.address), candidate, 0, interface.scope))
-            sock.listen(8)
+            sock.listen(BACKLOG)
             return sock
         except OSError as error:
             failure = error

@@ -25,14 +25,15 @@ class Writer(Protocol):
 
 
 class JsonLines:
-    """A trace that writes each event as one line of JSON."""
+    """A trace that writes each event as one line of JSON; with `session`, the number of one of many sessions, in it."""
 
-    def __init__(self, stream: Writer) -> None:
+    def __init__(self, stream: Writer, session: int | None = None) -> None:
         self._stream = stream
+        self._session = {} if session is None else {"session": session}
         self._encoder = msgspec.json.Encoder()
 
     def __call__(self, event: Event) -> None:
-        self._stream.write(self._encoder.encode(plain_event(event)).decode() + "\n")
+        self._stream.write(self._encoder.encode({**plain_event(event), **self._session}).decode() + "\n")
 
 
 def plain_event(event: Event) -> dict[str, Any]:

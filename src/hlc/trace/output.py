@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -45,17 +46,25 @@ class Deferred:
     def __init__(self, trace: Trace, schedule: Callable[[Callable[[], None]], object]) -> None:
         self._trace = trace
         self._schedule = schedule
-        self._waiting: deque[Event] = deque()
+        self._waiting: deque[tuple[Trace, Event]] = deque()
 
     def __call__(self, event: Event) -> None:
-        if not self._waiting:
-            self._schedule(self.flush)
-        self._waiting.append(event)
+        self._keep(self._trace, event)
+
+    def to(self, trace: Trace) -> Trace:
+        """The same for another trace: the order of all events is kept."""
+        return partial(self._keep, trace)
 
     def flush(self) -> None:
         """Hand on everything that waits."""
         while self._waiting:
-            self._trace(self._waiting.popleft())
+            trace, event = self._waiting.popleft()
+            trace(event)
+
+    def _keep(self, trace: Trace, event: Event) -> None:
+        if not self._waiting:
+            self._schedule(self.flush)
+        self._waiting.append((trace, event))
 
 
 class BackgroundWriter:

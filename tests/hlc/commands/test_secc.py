@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +23,7 @@ class FakeServer:
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.ended: asyncio.Queue[Any] = asyncio.Queue()
-        self.current: Any = None
+        self.sessions: list[Any] = []
         self.failure = failure
 
     async def run(self) -> None:
@@ -40,11 +41,13 @@ class FakeConnection:
     def __init__(self, *, good: bool, obeys: bool = True) -> None:
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.machine = SimpleNamespace(good=good)
-        self.spoke = True
+        self.started = True
         self.told: list[str] = []
         self._obeys = obeys
 
     def stop(self, reason: str) -> None:
+        if self.told:
+            return
         self.told.append(f"stop: {reason}")
         if self._obeys:
             self.closed.set_result(None)
@@ -54,16 +57,6 @@ class FakeConnection:
     def drop(self, reason: str) -> None:
         self.told.append(f"drop: {reason}")
         self.closed.set_result(None)
-
-
-class FakeOutput:
-    """Counts the sessions that it is told of."""
-
-    def __init__(self) -> None:
-        self.sessions = 0
-
-    def session_ended(self) -> None:
-        self.sessions += 1
 
 
 class FakeMatching:
@@ -91,6 +84,7 @@ class FakeMatching:
         self.did.append("leave")
 
 
+Sessions = Callable[[], list[FakeConnection]]
 LINKED = Linked(bytes(6), bytes(8), bytes(7), bytes(16), 12.0)
 
 
@@ -102,53 +96,64 @@ def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def serve(server: FakeServer, *, once: bool, interrupted: bool = False, current: Any = None) -> tuple[int, int]:
-    """Exit code, and the number of sessions that were told."""
-    out = FakeOutput()
+def serve(server: FakeServer, *, once: bool, interrupted: bool = False, sessions: Sessions = list) -> int:
+    """The exit code."""
 
     async def run() -> int:
-        if current is not None:
-            server.current = current()
+        server.sessions = sessions()
         if interrupted:
             asyncio.get_running_loop().call_later(0.02, interrupt)
         async with asyncio.timeout(5):
-            return await secc._until_done(server, out, once=once)  # type: ignore[arg-type]
+            return await secc._until_done(server, once=once)  # type: ignore[arg-type]
 
-    return asyncio.run(run()), out.sessions
+    return asyncio.run(run())
 
 
 @pytest.mark.parametrize(("good", "code"), [(True, 0), (False, 1)])
 def test_once_ends_with_the_first_session(good: bool, code: int) -> None:
     server = FakeServer()
     server.session(good=good)
-    assert serve(server, once=True) == (code, 1)
+    assert serve(server, once=True) == code
 
 
 def test_without_once_it_serves_until_ctrl_c() -> None:
     server = FakeServer()
     for good in (False, True, True):
         server.session(good=good)
-    assert serve(server, once=False, interrupted=True) == (0, 3)
+    assert serve(server, once=False, interrupted=True) == 0
 
 
 def test_ctrl_c_before_any_session() -> None:
-    assert serve(FakeServer(), once=False, interrupted=True) == (0, 0)
-    assert serve(FakeServer(), once=True, interrupted=True) == (1, 0)  # what was asked for did not happen
+    assert serve(FakeServer(), once=False, interrupted=True) == 0
+    assert serve(FakeServer(), once=True, interrupted=True) == 1  # what was asked for did not happen
 
 
 @pytest.mark.parametrize(("good", "code"), [(True, 0), (False, 1)])
 def test_ctrl_c_ends_the_session_that_goes_on(good: bool, code: int, capsys: pytest.CaptureFixture[str]) -> None:
     server = FakeServer()
-    assert serve(server, once=True, interrupted=True, current=lambda: FakeConnection(good=good)) == (code, 1)
-    assert server.current.told == ["stop: stopped by the operator"]
+    assert serve(server, once=True, interrupted=True, sessions=lambda: [FakeConnection(good=good)]) == code
+    assert server.sessions[0].told == ["stop: stopped by the operator"]
     assert "Ctrl-C again to end it at once" in capsys.readouterr().err
+
+
+def test_sessions_that_go_on_are_ended_in_order_and_awaited() -> None:
+    server = FakeServer()
+    code = serve(server, once=False, interrupted=True, sessions=lambda: [FakeConnection(good=True) for _ in "ab"])
+    assert (code, [session.told for session in server.sessions]) == (0, [["stop: stopped by the operator"]] * 2)
+    server = FakeServer()
+    mixed = (True, False)
+    assert serve(server, once=False, interrupted=True, sessions=lambda: [FakeConnection(good=good) for good in mixed])
+    server = FakeServer()
+    server.session(good=True)  # the first, which is what was asked for
+    assert serve(server, once=True, sessions=lambda: [FakeConnection(good=False)]) == 0
+    assert server.sessions[0].told == ["stop: the station ends"]
 
 
 def test_a_second_ctrl_c_forces() -> None:
     server = FakeServer()
-    code, _ = serve(server, once=False, interrupted=True, current=lambda: FakeConnection(good=False, obeys=False))
+    code = serve(server, once=False, interrupted=True, sessions=lambda: [FakeConnection(good=False, obeys=False)])
     assert code == 1
-    assert server.current.told == ["stop: stopped by the operator", "drop: stopped by the operator, at once"]
+    assert server.sessions[0].told == ["stop: stopped by the operator", "drop: stopped by the operator, at once"]
 
 
 def test_what_ends_the_servers_is_told() -> None:
@@ -160,7 +165,7 @@ def matched(
     server: FakeServer,
     *outcomes: Outcome,
     once: bool,
-    current: Any = None,
+    sessions: Sessions = list,
     broken: bool = False,
     link: Linked | None = LINKED,
     wired: bool = False,
@@ -175,8 +180,7 @@ def matched(
         did.append(matching.did)
         plug._told(LINKED)
         matching.machine.link = link
-        if current is not None:
-            server.current = current()
+        server.sessions = sessions()
         for outcome in outcomes:
             loop.call_later(0.01, plug._told, outcome)
         if broken:
@@ -184,7 +188,7 @@ def matched(
         elif not once:
             loop.call_later(0.03, interrupt)
         async with asyncio.timeout(5):
-            return await secc._until_done(server, FakeOutput(), once=once, plug=plug)  # type: ignore[arg-type]
+            return await secc._until_done(server, once=once, plug=plug)  # type: ignore[arg-type]
 
     return asyncio.run(run()), did[0], server
 
@@ -203,7 +207,7 @@ def test_after_a_session_the_network_is_left_for_the_next_vehicle(good: bool, co
 def test_the_link_stays_while_the_vehicle_has_come_again() -> None:
     server = FakeServer()
     server.session(good=False)
-    code, did, _ = matched(server, once=False, current=lambda: FakeConnection(good=True))
+    code, did, _ = matched(server, once=False, sessions=lambda: [FakeConnection(good=True)])
     assert (code, did) == (0, ["start", "leave"])
 
 
@@ -215,9 +219,11 @@ def test_the_next_vehicle_is_not_disturbed(link: Linked | None) -> None:
 
 
 def test_a_session_ends_with_its_link() -> None:
-    code, _, server = matched(FakeServer(), Unlinked("noise"), once=False, current=lambda: FakeConnection(good=False))
+    code, _, server = matched(
+        FakeServer(), Unlinked("noise"), once=False, sessions=lambda: [FakeConnection(good=False)]
+    )
     assert code == 1
-    assert server.current.told[0] == "drop: the powerline link is gone: noise"
+    assert server.sessions[0].told[0] == "drop: the powerline link is gone: noise"
 
 
 def test_a_failed_matching_is_for_the_next_vehicle_to_better() -> None:

@@ -322,7 +322,7 @@ def test_a_station_goes_by_its_pilot() -> None:
     dropped: list[str] = []
 
     async def story(scene: Scene) -> None:
-        server = SimpleNamespace(current=None)
+        server = SimpleNamespace(sessions=[])
         with Plug(scene.outlet_end, scene.events.append, scene.outlet, once=False) as plug:
             scene.station = plug.matching
             scene.car.start()
@@ -330,14 +330,14 @@ def test_a_station_goes_by_its_pilot() -> None:
             await asyncio.sleep(5.0)
             scene.plug()
             await scene.matched()
-            server.current = SimpleNamespace(drop=dropped.append)
+            server.sessions = [SimpleNamespace(drop=dropped.append)]
             scene.unplug()
             await scene.until(lambda: bool(dropped))
             # The next vehicle is there before the session has come to its end and switched the oscillator off.
             scene.plug()
             await scene.until(lambda: scene.outlet.shown == COMMUNICATION)
             scene.outlet.show_pilot(NO_PWM)
-            server.current = None
+            server.sessions = []
             plug.session_ended(good=False)
             assert scene.outlet.shown == COMMUNICATION
             await scene.matched()

@@ -126,5 +126,7 @@ def test_ctrl_c_at_the_station_stops_the_charge_in_order(sessions: dict[str, Com
 
 
 def test_the_log_says_first_that_the_hardware_is_simulated(sessions: dict[str, Command]) -> None:
-    assert sessions["lo.secc"].log.read_text().startswith("hlc secc: without --config the outlet is simulated\n")
+    simulated = "hlc secc: without --config the outlet is simulated"
+    assert sessions["plc.secc"].log.read_text().startswith(f"{simulated}\n")
+    assert sessions["lo.secc"].log.read_text().startswith(f"{simulated}, one for each vehicle\n")
     assert sessions["lo.evcc"].log.read_text().startswith("hlc evcc: without --config the vehicle is simulated\n")

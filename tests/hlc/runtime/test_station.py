@@ -1,4 +1,5 @@
-"""One outlet serves one vehicle: which connection is its, what happens to the others, and that the server goes on."""
+"""One outlet serves one vehicle: which connection is its, what happens to the others, and that the server goes on.
+Many outlets serve as many vehicles."""
 
 from __future__ import annotations
 
@@ -14,15 +15,14 @@ import pytest
 
 import exi
 from hlc import sap
-from hlc.runtime.connection import Connection
 from hlc.runtime.discovery import Found
 from hlc.runtime.errors import SetupError
 from hlc.runtime.interfaces import Interface, find
-from hlc.runtime.station import StationServer, listening_socket
+from hlc.runtime.station import TOLD_PER_S, Sparing, StationServer, listening_socket
 from hlc.runtime.vehicle import connect
 from hlc.secc import Station
 from hlc.sim import SimulatedOutlet
-from hlc.trace.events import Event, Note
+from hlc.trace.events import Event, Note, Side
 from hlc.v2gtp import PayloadType, Splitter, frame
 
 Play = Callable[[Coroutine[Any, Any, None]], None]
@@ -38,14 +38,17 @@ def _oscillator_off_soon(monkeypatch: pytest.MonkeyPatch) -> None:
 class Serving:
     """A station in service, and what it told."""
 
-    def __init__(self, interface: Interface) -> None:
+    def __init__(self, interface: Interface, outlets: int = 1) -> None:
         self.events: list[Event] = []
-        self.outlet = SimulatedOutlet()
+        self.outlets = [SimulatedOutlet()]
         self.machines: list[Station] = []
-        self.server = StationServer(interface, self._machine, self.events.append)
+        self.server = StationServer(interface, self._machine, self.events.append, outlets=outlets)
+        self._many = outlets > 1
 
     def _machine(self) -> Station:
-        self.machines.append(Station(self.outlet, random=bytes, trace=self.events.append))
+        if self._many:
+            self.outlets.append(SimulatedOutlet())
+        self.machines.append(Station(self.outlets[-1], random=b"7".__mul__, trace=self.events.append))
         return self.machines[-1]
 
     async def connect(self) -> socket.socket:
@@ -60,8 +63,8 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(interface: Interface) -> AsyncIterator[Serving]:
-    made = Serving(interface)
+async def serving(interface: Interface, outlets: int = 1) -> AsyncIterator[Serving]:
+    made = Serving(interface, outlets)
     task = asyncio.create_task(made.server.run())
     await asyncio.sleep(0)
     try:
@@ -69,9 +72,9 @@ async def serving(interface: Interface) -> AsyncIterator[Serving]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        if made.server.current is not None:
-            made.server.current.drop("the test is over")
-            await made.server.current.finished
+        for session in made.server.sessions:
+            session.drop("the test is over")
+            await session.closed
 
 
 async def handshake(sock: socket.socket) -> bool:
@@ -102,8 +105,10 @@ def test_the_same_vehicle_replaces_its_old_connection(loopback: str, play: Play)
             # On a real link the address tells who comes.
             made.server.interface = Interface("eth1", interface.index, IPv6Address("fe80::1"))
             with await made.connect() as first, await made.connect() as second:
-                await handshake(second)
-                assert made.notes[0] == "dropped the connection of ::1: the vehicle opened a new connection"
+                assert await handshake(first)
+                assert made.machines[0].state is not None
+                assert await handshake(second)
+                assert made.notes[-1] == "dropped the connection of ::1: the vehicle opened a new connection"
                 assert [machine.closed for machine in made.machines] == [True, False]
                 assert await asyncio.get_running_loop().sock_recv(first, 100) == b""
 
@@ -125,16 +130,114 @@ def test_silent_connections_do_not_hold_the_outlet(loopback: str, play: Play) ->
 def test_the_next_vehicle_is_served_after_a_session_that_broke(loopback: str, play: Play) -> None:
     async def test() -> None:
         async with serving(await find(loopback)) as made:
-            (await made.connect()).close()  # a connection on which nothing is said is no session
-            for data in (b"garbage of no kind", SAP_REQUEST):
-                while not made.machines or not made.machines[-1].closed:  # noqa: ASYNC110
-                    await asyncio.sleep(0.001)
+            for data in (frame(PayloadType.EXI, b"garbage"), SAP_REQUEST):
                 with await made.connect() as sock:
                     await asyncio.get_running_loop().sock_sendall(sock, data)
                 assert not (await made.server.ended.get()).good
             with await made.connect() as sock:
                 assert await handshake(sock)
-            assert len(made.machines) == 4
+            assert len(made.machines) == 3
+
+    play(test())
+
+
+@pytest.mark.parametrize("data", [b"", b"garbage of no kind", SAP_REQUEST[:-1]])
+def test_a_connection_on_which_nothing_whole_is_said_is_no_session(loopback: str, play: Play, data: bytes) -> None:
+    async def test() -> None:
+        async with serving(await find(loopback)) as made:
+            with await made.connect() as sock:
+                await asyncio.get_running_loop().sock_sendall(sock, data)
+                sock.shutdown(socket.SHUT_WR)
+                assert await asyncio.get_running_loop().sock_recv(sock, 100) == b""
+            with await made.connect() as sock:
+                assert await handshake(sock)
+            assert [machine.state is None for machine in made.machines] == [True, False]
+            assert made.server.ended.empty()
+
+    play(test())
+
+
+def test_a_vehicle_waits_until_the_session_before_has_left_the_outlet_safe(loopback: str, play: Play) -> None:
+    async def test() -> None:
+        async with serving(await find(loopback)) as made:
+            with await made.connect() as first, await made.connect() as second:
+                assert await handshake(first)
+                made.machines[0].is_safe = lambda: False  # type: ignore[method-assign]
+                first.close()
+                while not made.machines[0].closed:  # noqa: ASYNC110
+                    await asyncio.sleep(0.001)
+                answer = asyncio.create_task(handshake(second))
+                await asyncio.wait([answer], timeout=0.1)
+                assert made.machines[1].state is None
+                made.machines[0].is_safe = lambda: True  # type: ignore[method-assign]
+                assert await answer
+                assert made.machines[0].finished
+
+    play(test())
+
+
+def test_many_outlets_serve_many_vehicles_and_no_more(loopback: str, play: Play) -> None:
+    async def test() -> None:
+        async with serving(await find(loopback), outlets=3) as made:
+            vehicles = [await made.connect() for _ in range(3)]
+            for vehicle in vehicles:
+                assert await handshake(vehicle)
+            assert len(made.server.sessions) == 3
+            with await made.connect() as another:
+                assert await asyncio.get_running_loop().sock_recv(another, 100) == b""
+            assert made.notes == ["refused a connection from ::1: all 3 outlets are taken"]
+            vehicles.pop().close()
+            await made.server.ended.get()
+            with await made.connect() as another:
+                assert await handshake(another)
+            for vehicle in vehicles:
+                vehicle.close()
+            for _ in range(3):
+                await made.server.ended.get()
+            assert not made.server.sessions
+            assert len({id(machine.outlet) for machine in made.machines}) == 4
+
+    play(test())
+
+
+def test_connections_without_a_session_make_way(loopback: str, play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hlc.runtime.station.IDLE", 4)
+
+    async def test() -> None:
+        async with serving(await find(loopback)) as made:
+            vehicle = await made.connect()
+            await asyncio.get_running_loop().sock_sendall(vehicle, frame(PayloadType.EXI, b"garbage"))
+            assert await asyncio.get_running_loop().sock_recv(vehicle, 100) == b""
+            assert made.server.sessions  # it has ended; the vehicle does not close
+            silent = [await made.connect() for _ in range(4)]
+            assert not (await made.server.ended.get()).good
+            with await made.connect() as other:
+                assert await handshake(other)
+                assert await asyncio.get_running_loop().sock_recv(silent[0], 100) == b""
+            for sock in silent:
+                sock.close()
+            vehicle.close()
+
+    play(test())
+
+
+def test_who_is_no_vehicle_does_not_fill_the_log() -> None:
+    told: list[Event] = []
+    aside = Sparing(told.append)
+    for at in (1.0, 1.9, 2.0):
+        for _ in range(TOLD_PER_S):
+            aside(Note(at=at, side=Side.SECC, text="refused"))
+    assert [event.at for event in told] == [1.0] * TOLD_PER_S + [2.0] * TOLD_PER_S
+
+
+def test_many_silent_connections_at_once(loopback: str, play: Play) -> None:
+    async def test() -> None:
+        async with serving(await find(loopback)) as made:
+            silent = await asyncio.gather(*(made.connect() for _ in range(300)))
+            with await made.connect() as vehicle:
+                assert await asyncio.wait_for(handshake(vehicle), 1.0)
+            for sock in silent:
+                sock.close()
 
     play(test())
 
@@ -180,8 +283,8 @@ def test_connection_knows_its_peer(loopback: str, play: Play) -> None:
         async with serving(await find(loopback)) as made:
             with await made.connect() as sock:
                 await handshake(sock)
-                assert isinstance(made.server.current, Connection)
-                assert made.server.current.peer == "::1"
-                assert made.server.current.spoke
+                (session,) = made.server.sessions
+                assert session.peer == "::1"
+                assert session.started
 
     play(test())
