@@ -331,6 +331,11 @@ class Conversation(conversation.Conversation):
             return wanted
         return min(wanted, schedules.at(self.schedule.slots, self.station.now - self.scheduled_at).watts)
 
+    def _over(self) -> bool:
+        """Whether the schedule has come to its end. [V2G2-305]"""
+        chosen = self.schedule
+        return chosen is not None and self.station.now - self.scheduled_at >= schedules.length(chosen.slots)
+
     # Phrases
 
     def notification(self) -> tuple[str, int]:
@@ -338,15 +343,14 @@ class Conversation(conversation.Conversation):
         station = self.station
         if station.stopping is not None or station.doomed is not None or self.energy_refused:
             return "StopCharging", 0
-        if station.renegotiation is not None and self.delivering and not self.renegotiating:
+        wanted = station.renegotiation is not None or self._over()
+        if wanted and self.delivering and not self.renegotiating:
             return "ReNegotiation", NOTIFICATION_S
         return "None", 0
 
     def loop(self) -> dict[str, Any]:
         """What CurrentDemandRes and ChargingStatusRes have in common."""
         station = self.station
-        if self.schedule is not None and station.now - self.scheduled_at >= schedules.length(self.schedule.slots):
-            station.renegotiation = station.renegotiation or "the schedule is over"  # [V2G2-305]
         clock = station.clock
         self.meter = MeterInfo(
             MeterID=station.settings.MeterID,
