@@ -246,7 +246,7 @@ def test_a_station_without_energy_is_left_in_order(ac: bool) -> None:
 
 CHEAP_LATER = schedule(5, (0, 11_000), prices=((0, 3), (HOUR, 1), (5 * HOUR, 2)))
 DEAR = schedule(5, (0, 11_000), prices=((0, 2),))
-CHEAP_NOW = schedule(6, (0, 4000), prices=((0, 1),))
+CHEAP_NOW = schedule(6, (0, 5000), prices=((0, 1),))
 
 
 def profile(host: Host) -> list[tuple[int, float]]:
