@@ -167,6 +167,15 @@ class Phrase(NamedTuple):
     unit: str = ""
 
 
+def _name(value: Any) -> str:
+    """The name of a number that has one."""
+    return getattr(value, "name", str(value))
+
+
+NO_ERROR: Final = ("NO_ERROR", "NoData", "OK_NoEVError")
+"""EVErrorCodes that tell of none."""
+
+
 def _flag(word: str, *names: str, when: bool = True) -> Phrase:
     return Phrase(word, names, lambda value: "", (not when,))
 
@@ -176,8 +185,10 @@ PHRASES: Final[tuple[Phrase, ...]] = (
     # handshake and discovery
     Phrase("offers", ("AppProtocol",), _offers),
     Phrase("SchemaID", ("SchemaID",)),
-    Phrase("security", ("Security", "security"), lambda value: getattr(value, "name", str(value))),
-    Phrase("transport", ("Transport", "transport"), lambda value: getattr(value, "name", str(value))),
+    Phrase("security", ("Security", "security"), _name),
+    Phrase("transport", ("Transport", "transport"), _name),
+    Phrase("coupling", ("coupling",), _name),
+    Phrase("pairing", ("diag_status",), _name),
     Phrase("SECC", ("address",)),
     Phrase("port", ("port",)),
     # set-up
@@ -200,11 +211,41 @@ PHRASES: Final[tuple[Phrase, ...]] = (
     Phrase("wants", ("EVEnergyRequest", "EAmount")),
     Phrase("SoC", ("EVRESSSOC", "PresentSOC"), unit=" %"),
     Phrase("full in", ("RemainingTimeToFullSoC",)),
+    # wireless power transfer
+    Phrase("", ("EVResultCode",), quiet=("EVResultUnknown",)),
+    Phrase("positioning", ("WPT_FinePositioningMethod",)),
+    Phrase("pairing", ("WPT_PairingMethod",)),
+    Phrase("alignment check", ("WPT_AlignmentCheckMethod",)),
+    Phrase("sees code", ("ObservedIDCode",)),
+    Phrase("class", ("PDInputPowerClass",)),
+    Phrase("EV max", ("EVPCMaxReceivablePower",)),
+    Phrase("clearance", ("SDMinGroundClearence", "SDMaxGroundClearence"), unit=" mm"),
+    Phrase("clearance", ("SDMinGroundClearanceSupport", "SDMaxGroundClearanceSupport"), unit=" mm"),
+    Phrase("trial", ("TargetCoilCurrent",)),
+    Phrase("transmits", ("PowerTransmitted", "SupplyDeviceCurrent")),
+    Phrase("EV target", ("EVPCPowerRequest",)),
+    Phrase("EV", ("EVPCPowerOutput",)),
+    Phrase("EVSE", ("SDPowerInput",)),
+    Phrase("EVSE min", ("SDMinOutputPower",)),
+    Phrase("EVSE max", ("SDMaxOutputPower", "SPCMaxOutputPowerLimit")),
+    # pantographs
+    Phrase("off by", ("EVRelativeXDeviation", "EVRelativeYDeviation")),
+    _flag("in position", "EVInChargePosition"),
+    _flag("moves", "EVMobilityStatus"),
+    Phrase("contacts", ("EVSEMechanicalChargingDeviceStatus",)),
+    Phrase("", ("EVElectricalChargingDeviceStatus", "EVSEElectricalChargingDeviceStatus")),
     # status
+    Phrase("", ("EVPCChargeDiagnostics", "SPCChargeDiagnostics"), quiet=("EVPCNoIssue", "SPCNoIssue")),
+    _flag("not immobilised", "EVImmobilized", when=False),
+    _flag("disabled", "EVSEDisabled"),
+    _flag("another vehicle", "EVAssociationStatus", when=False),
+    _flag("utility interrupt", "EVSEUtilityInterruptEvent"),
+    _flag("emergency shutdown", "EVSEEmergencyShutdown"),
+    _flag("malfunction", "EVSEMalfunction"),
     Phrase("", ("ReadyToChargeState",), lambda value: "start" if value else "stop"),
     Phrase("", ("ChargeProgress",)),
     _flag("EV not ready", "EVReady", when=False),
-    Phrase("", ("EVErrorCode",), quiet=("NO_ERROR",)),
+    Phrase("", ("EVErrorCode",), quiet=NO_ERROR),
     Phrase("", ("EVSEStatusCode",), quiet=("EVSE_Ready",)),
     Phrase("isolation", ("EVSEIsolationStatus",)),
     Phrase("notification", ("EVSENotification",), quiet=("None",)),
@@ -265,7 +306,7 @@ def alarm(event: Message) -> str | None:
     if code is not None and str(code).upper().startswith("FAILED"):
         return str(code)
     error = values.get("EVErrorCode")
-    if error is not None and error not in ("NO_ERROR", "NoData"):
+    if error is not None and error not in NO_ERROR:
         return str(error)
     status = values.get("EVSEStatusCode")
     if status in GRAVE:

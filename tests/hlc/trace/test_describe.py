@@ -12,6 +12,8 @@ import pytest
 import exi
 from exi.messages import din70121 as din
 from exi.messages.din70121 import PhysicalValue, UnitSymbol
+from exi.messages.iso15118_20 import acdp, wpt
+from exi.messages.iso15118_20.types import MessageHeader, Processing, RationalNumber, ResponseCode
 from hlc import sdp
 from hlc.trace.describe import Quantity, alarm, describe, document, headline, quantity
 from hlc.trace.events import Message, Side
@@ -131,6 +133,58 @@ def test_rational_numbers_of_later_protocols_are_quantities() -> None:
 
     assert quantity(RationalNumber(), "EVTargetVoltage") == Quantity(400.5, "V")
     assert quantity(object()) is None
+
+
+def test_wireless_power_transfer() -> None:
+    header = MessageHeader(SessionID=bytes(8), TimeStamp=0)
+    watts = RationalNumber(Exponent=3, Value=5)
+    request = wpt.WPT_ChargeLoopReq(
+        Header=header,
+        MeterInfoRequested=False,
+        EVPCPowerRequest=watts,
+        EVPCPowerOutput=watts,
+        EVPCChargeDiagnostics=wpt.WPT_EVPCChargeDiagnostics.EVPCTempOverheatDetected,
+    )
+    assert describe(said(request, schema="iso15118_20_wpt")) == "EV target 5.0 kW  EV 5.0 kW  EVPCTempOverheatDetected"
+    pairing = wpt.WPT_PairingReq(
+        Header=header,
+        EVProcessing=Processing.Finished,
+        EVResultCode=wpt.WPT_EVResult.EVResultSuccess,
+        ObservedIDCode=17,
+    )
+    assert describe(said(pairing, schema="iso15118_20_wpt")) == "EVResultSuccess  sees code 17"
+
+
+def test_pantographs() -> None:
+    header = MessageHeader(SessionID=bytes(8), TimeStamp=0)
+    told = acdp.EVTechnicalStatus(
+        EVReadyToCharge=True,
+        EVImmobilizationRequest=True,
+        EVImmobilized=True,
+        EVErrorCode=acdp.ErrorCode.OK_NoEVError,
+    )
+    status = said(acdp.ACDP_SystemStatusReq(Header=header, EVTechnicalStatus=told), schema="iso15118_20_acdp")
+    assert (describe(status), alarm(status)) == ("", None)
+    told.EVImmobilized, told.EVErrorCode = False, acdp.ErrorCode.FAILED_Breaker
+    assert (describe(status), alarm(status)) == ("not immobilised  FAILED_Breaker", "FAILED_Breaker")
+    connect = acdp.ACDP_ConnectRes(
+        Header=header,
+        ResponseCode=ResponseCode.OK,
+        EVSEProcessing=Processing.Ongoing,
+        EVSEElectricalChargingDeviceStatus=acdp.ElectricalChargingDeviceStatus.State_A,
+        EVSEMechanicalChargingDeviceStatus=acdp.MechanicalChargingDeviceStatus.Moving,
+    )
+    assert describe(said(connect, schema="iso15118_20_acdp")) == "Ongoing  contacts Moving  State_A"
+
+
+def test_discovery_over_wlan() -> None:
+    asked = sdp.SdpWirelessRequest(coupling=sdp.Coupling.WPT)
+    assert describe(said(asked, schema="sdp")) == "security TLS  transport TCP  coupling WPT"
+    found = sdp.SdpWirelessResponse(
+        address=IPv6Address("fe80::1"), port=50000, diag_status=sdp.DiagStatus.ONGOING, coupling=0x77
+    )
+    expected = "security TLS  transport TCP  coupling 119  pairing ONGOING  SECC fe80::1  port 50000"
+    assert describe(said(found, schema="sdp")) == expected
 
 
 def test_text_from_the_wire_does_a_terminal_no_harm() -> None:
