@@ -41,7 +41,7 @@ format: $(VENV)/.tools ## put the source into its format
 bench: $(VENV)/.installed ## measure the codec, a session and the station's latency
 	@set -e; for script in benchmarks/*.py; do $(BIN)/python $$script $(ARGS); echo; done
 
-soak: $(VENV)/.installed ## simulate SESSIONS faulty sessions and MATCHES faulty matchings; SEED=N repeats a run
+soak: $(VENV)/.installed ## simulate SESSIONS faulty sessions of every protocol and MATCHES faulty matchings; SEED=N repeats
 	@$(BIN)/python -m hlc.sim.soak --sessions $(SESSIONS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 	@$(BIN)/python -m hlc.sim.matching --matches $(MATCHES) $(if $(SEED),--seed $(SEED))
 

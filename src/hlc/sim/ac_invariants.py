@@ -91,10 +91,10 @@ class AcInvariants(Watch):
         if self._lasting("early", cable.now, so=amps > 0.5 and not self.agreed) > LOOKS_S:
             self._say(cable, "a current flows before power delivery was agreed, or after its end")
         limit = min(outlet.supply.max_amps, vehicle.charger.max_amps)
-        if amps > limit * TOLERANCE and not vehicle.greedy:
-            self._say(cable, f"the current is above {limit:.0f} A")
         if cable.amps < 0.0:
             self._flowing_back(cable)
+        elif amps > limit * TOLERANCE and not vehicle.greedy:
+            self._say(cable, f"the current is above {limit:.0f} A")
         told = self.limit_amps if self.limit_amps is not None else limit
         if self._target_watts is not None:
             told = self._target_watts / (outlet.supply.volts * vehicle.charger.phases)
@@ -112,5 +112,5 @@ class AcInvariants(Watch):
         limit = min(outlet.supply.max_discharge_amps, vehicle.charger.max_discharge_amps) * vehicle.charger.phases
         if -cable.amps > limit * TOLERANCE:
             self._say(cable, f"the current back is above {limit:.0f} A")
-        if vehicle.soc() < vehicle.minimum_soc() - 0.1:
+        if vehicle.battery.soc < vehicle.least_soc - 0.1:
             self._say(cable, "energy flows back from a battery that is at its least")

@@ -120,6 +120,8 @@ class Pair:
         self.frames = 0
         self.messages: list[str] = []
         """Names of the messages, in the order in which they were sent."""
+        self.said: list[Message] = []
+        """The messages themselves."""
         self.states: dict[Side, list[VehicleState | ChargePointState]] = {Side.EVCC: [], Side.SECC: []}
         self.trace = trace
         self.protocol = protocol
@@ -294,6 +296,7 @@ class Pair:
             return
         if isinstance(event, Message):
             self.messages.append(event.name)
+            self.said.append(event)
             self.invariants.message(event)
         elif isinstance(event, StateEntered):
             self.states[side].append(event.state)

@@ -18,6 +18,8 @@ class Premises:
         self.fault: Trouble | None = None
         self.managed_watts: float | None = None
         """What the energy management wants to flow."""
+        self.managed_until = float("inf")
+        """From then on it wants nothing of its own."""
         self.shown: ControlPilot | float = NO_PWM
         """On the control pilot, where there is one."""
         self._delivered = 0.0
@@ -56,7 +58,7 @@ class Premises:
         return self._returned
 
     def wanted_watts(self) -> float | None:
-        return self.managed_watts
+        return self.managed_watts if self.now < self.managed_until else None
 
     def authorization(self) -> Authorization:
         if self._authorization_at is None:

@@ -1,8 +1,9 @@
 """Thousands of simulated sessions with a fault at every message: `python -m hlc.sim.soak --sessions 10000 [--seed N]`.
 
-Every session is made from one number: worlds, batteries, outlets, latencies, the kind of fault and the message that it
-strikes. Each must come to an end, end on either side as its fault demands, and hold the invariants all the time. What
-does not is printed with its number; `--seed N --sessions 1` repeats that session alone.
+So many in every protocol, in its modes by turns. Every session is made from its world and one number: batteries,
+outlets, latencies, what the two sides want beside the charge, the kind of fault and the message that it strikes. Each
+must come to an end, end on either side as its fault demands, and hold the invariants all the time. What does not is
+printed with the options that repeat that session alone.
 """
 
 from __future__ import annotations
@@ -10,89 +11,77 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Any, Final, NamedTuple, TextIO
 
-from hlc.sim.battery import Battery
-from hlc.sim.faults import Expected, Kind, Striker
-from hlc.sim.outlet import SimulatedOutlet
+from hlc.rules.iso15118_20.services import Control
+from hlc.sim.course import Course, course, spoken, wishes
+from hlc.sim.faults import Expected, Hit, Kind, Place, Striker, kinds
 from hlc.sim.pair import Hang, Pair
-from hlc.sim.vehicle import SimulatedVehicle
-from hlc.trace.events import Blame, Event, Fault, Side
+from hlc.sim.wire_faults import WIRE
+from hlc.sim.world_faults import WORLD
+from hlc.sim.worlds import SERVED, WORLDS, World
+from hlc.trace.events import Blame, Side
 
-KINDS: Final = tuple(Kind)
-MESSAGES: Final = 110
-"""Faults strike up to this message; sessions are of 60 to 150."""
-LATEST_S: Final = 400.0
-"""Every session is over by then: the longest that one of these may wait is 150 s to be ready, 60 s for a request."""
+LATEST_S: Final = 700.0
+"""Every session is over by then: the longest that one of these may wait is 600 s for a vehicle to be parked."""
 
 
 class Outcome(NamedTuple):
     """What became of one session. `problems` is empty when it ended as it should."""
 
+    world: World
     seed: int
     kind: Kind
     struck: str | None
+    """Name of the message; None: it did not come up."""
     problems: tuple[str, ...]
     story: str
 
 
-def play(seed: int) -> Outcome:
+def play(world: World, seed: int) -> Outcome:
     """The session of this number."""
-    random = Random(seed)
-    striker = Striker(random.choice(KINDS), random.randrange(MESSAGES), random)
-    pair, faults = make(random, striker)
-    problems: list[str] = []
-    try:
-        pair.run()
-    except Hang as hang:
-        problems.append(f"hangs: {hang}")
-    except Exception as error:  # a defect: what goes wrong inside a machine ends there
-        problems.append(f"{type(error).__name__}: {error}")
+    random = Random(f"{world.name} {seed}")
+    kind, place = random.choice(kinds(world.mode)), _place(world, random)
+    striker = Striker(lambda hit: _strike(kind, world, hit), place, random)
+    # What a fault of the world leads to depends on how often energy begins to flow.
+    wanted = wishes(world, random, twice=kind in WIRE or kind is Kind.NOTHING)
+    played = course(world, random, wanted, striker)
+    pair = played.pair
+    problems = list(run(pair))
     problems += pair.invariants.violations
     problems += unexpected(pair, striker.expected)
-    local = [fault.text for fault in faults if fault.blame is Blame.LOCAL]
-    if local and striker.kind not in (Kind.BROKEN_OUTLET, Kind.BROKEN_VEHICLE):
+    local = [fault.text for fault in played.faults if fault.blame is Blame.LOCAL]
+    if local and kind not in (Kind.BROKEN_OUTLET, Kind.BROKEN_VEHICLE):
         problems += [f"fault of our own: {text}" for text in local]
     if pair.now > LATEST_S:
         problems.append(f"took {pair.now:.0f} s")
-    story = f"{pair.station.reason} | {pair.vehicle.reason} | {pair}"
-    return Outcome(seed, striker.kind, striker.struck, tuple(problems), story)
+    story = f"{place.nth} | {pair.station.reason} | {pair.vehicle.reason} | {pair}"
+    return Outcome(world, seed, kind, place.name if striker.struck else None, tuple(problems), story)
 
 
-def make(random: Random, striker: Striker) -> tuple[Pair, list[Fault]]:
-    """A random world, and the list that its faults will be in."""
-    high = random.random() < 0.4
-    soc = random.uniform(3.0, 95.0)
-    capacity = random.uniform(15_000.0, 100_000.0)
-    battery = Battery(
-        soc=soc,
-        capacity_wh=capacity,
-        cells=random.randrange(170, 199) if high else random.randrange(84, 109),
-        max_amps=random.uniform(20.0, 500.0),
-        max_watts=random.uniform(20_000.0, 350_000.0),
-        resistance=random.uniform(0.02, 0.2),
-    )
-    # A charge of a few watt-hours: the loop is where most time would go.
-    ev = SimulatedVehicle(battery, target_soc=soc + random.uniform(0.1, 8.0) * 100.0 / capacity)
-    outlet = SimulatedOutlet(
-        kilowatts=random.uniform(20.0, 350.0),
-        max_volts=1000.0 if high else random.choice((500.0, 1000.0)),
-        max_amps=random.uniform(60.0, 500.0),
-        authorization_s=random.uniform(0.0, 2.0),
-        preparation_s=random.uniform(0.0, 1.0),
-        isolation_test_s=random.uniform(0.2, 3.0),
-    )
-    faults: list[Fault] = []
+def _place(world: World, random: Random) -> Place:
+    """Every kind of message is struck as often as any other; of those that are repeated most often the first ones."""
+    names = Counter(spoken(world).messages)
+    name = random.choice(list(names))
+    return Place(name, random.choice((1, 1, 2, 3, random.randint(1, names[name]))))
 
-    def trace(event: Event) -> None:
-        if isinstance(event, Fault):
-            faults.append(event)
 
-    pair = Pair(
-        ev, outlet, trace=trace, tamper=striker, latency_s=random.uniform(0.0005, 0.02), seed=random.getrandbits(32)
-    )
-    return pair, faults
+def _strike(kind: Kind, world: World, hit: Hit) -> Any:
+    if kind in WIRE:
+        return WIRE[kind](hit, spoken(world).utterances)
+    return None, WORLD[kind](hit)
+
+
+def run(pair: Pair) -> Iterable[str]:
+    """Play the session; what went wrong with that."""
+    try:
+        pair.run()
+    except Hang as hang:
+        yield f"hangs: {hang}"
+    except Exception as error:  # a defect: what goes wrong inside a machine ends there
+        yield f"{type(error).__name__}: {error}"
 
 
 def unexpected(pair: Pair, expected: Expected) -> list[str]:
@@ -109,11 +98,11 @@ def unexpected(pair: Pair, expected: Expected) -> list[str]:
     return found
 
 
-def soak(sessions: int, seed: int, progress: TextIO | None = None) -> list[Outcome]:
-    """Play the sessions from `seed` on; the outcomes of all."""
+def soak(worlds: Sequence[World], sessions: int, seed: int, progress: TextIO | None = None) -> list[Outcome]:
+    """Play the sessions from `seed` on, in these worlds by turns; the outcomes of all."""
     outcomes = []
     for number in range(seed, seed + sessions):
-        outcomes.append(play(number))
+        outcomes.append(play(worlds[number % len(worlds)], number))
         if progress is not None and len(outcomes) % 50 == 0:
             bad = sum(1 for outcome in outcomes if outcome.problems)
             progress.write(f"\r{len(outcomes)} of {sessions} sessions, {bad} not as they should")
@@ -126,31 +115,60 @@ def soak(sessions: int, seed: int, progress: TextIO | None = None) -> list[Outco
 def report(outcomes: list[Outcome]) -> str:
     """A table of kinds, and every session that did not end as it should."""
     struck = Counter(outcome.kind for outcome in outcomes if outcome.struck is not None)
-    messages: dict[Kind, set[Any]] = {kind: set() for kind in KINDS}
-    for outcome in outcomes:
-        messages[outcome.kind].add(outcome.struck)
-    lines = [f"{struck[kind]:6} {kind.value}, at {len(messages[kind] - {None})} kinds of message" for kind in KINDS]
+    lines = []
+    for kind in struck:
+        messages = {outcome.struck for outcome in outcomes if outcome.kind is kind} - {None}
+        lines.append(f"{struck[kind]:6} {kind.value}, at {len(messages)} kinds of message")
     for outcome in outcomes:
         for problem in outcome.problems:
-            lines.append(f"seed {outcome.seed}: {outcome.kind.value} at {outcome.struck}: {problem} ({outcome.story})")
+            what = f"{outcome.kind.value} at {outcome.struck}: {problem} ({outcome.story})"
+            lines.append(f"{options_of(outcome.world)} --seed {outcome.seed} --sessions 1: {what}")
     return "\n".join(lines)
+
+
+def options_of(world: World) -> str:
+    """What to say to play in this world alone."""
+    control = "" if world.control is None else f" --control {world.control.name.lower()}"
+    return f"--protocol {world.protocol} --mode {world.mode.value}{control}"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Play and report; 0 when every session ended as it should."""
     parser = argparse.ArgumentParser(prog="soak", description=(__doc__ or "").partition(":")[0])
-    parser.add_argument("--sessions", type=int, default=10_000, metavar="N")
+    parser.add_argument("--sessions", type=int, default=10_000, metavar="N", help="so many in each protocol")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="number of the first session")
+    parser.add_argument("--protocol", choices=SERVED, help="this one alone")
+    parser.add_argument("--mode", choices=sorted({world.mode.value for world in WORLDS}), help="this one alone")
+    parser.add_argument("--control", choices=[control.name.lower() for control in Control], help="this one alone")
     options = parser.parse_args(arguments)
-    sys.stdout.write(f"{options.sessions} sessions from seed {options.seed} on\n")
-    outcomes = soak(options.sessions, options.seed, sys.stderr if sys.stderr.isatty() else None)
-    bad = [outcome for outcome in outcomes if outcome.problems]
-    sys.stdout.write(report(outcomes) + "\n")
-    sys.stdout.write(f"{len(outcomes) - len(bad)} ended as they should, {len(bad)} did not\n")
+    bad = 0
+    for protocol in SERVED:
+        worlds = [world for world in WORLDS if world.protocol == protocol and _wanted(world, options)]
+        if worlds:
+            bad += _soak(protocol, worlds, options)
     return 1 if bad else 0
 
 
-__all__ = ["Outcome", "main", "play", "soak"]
+def _wanted(world: World, options: argparse.Namespace) -> bool:
+    control = None if world.control is None else world.control.name.lower()
+    return (
+        options.protocol in (None, world.protocol)
+        and options.mode in (None, world.mode.value)
+        and options.control in (None, control)
+    )
+
+
+def _soak(protocol: str, worlds: Sequence[World], options: argparse.Namespace) -> int:
+    modes = ", ".join(dict.fromkeys(world.mode.value for world in worlds))
+    sys.stdout.write(f"{protocol} ({modes}): {options.sessions} sessions from seed {options.seed} on\n")
+    outcomes = soak(worlds, options.sessions, options.seed, sys.stderr if sys.stderr.isatty() else None)
+    bad = sum(1 for outcome in outcomes if outcome.problems)
+    sys.stdout.write(f"{report(outcomes)}\n{len(outcomes) - bad} ended as they should, {bad} did not\n")
+    sys.stdout.flush()
+    return bad
+
+
+__all__ = ["Course", "Outcome", "main", "play", "soak"]
 
 if __name__ == "__main__":
     sys.exit(main())

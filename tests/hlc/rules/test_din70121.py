@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from din import REQUESTS
 
 from exi.messages import din70121 as din
 from hlc.ids import ChargePointState, VehicleState, message_id
@@ -13,7 +14,6 @@ from hlc.rules.din70121 import RULES, status_of, unwrap, wrap
 from hlc.secc import Station
 from hlc.secc.din70121 import Conversation as StationConversation
 from hlc.sim import SimulatedOutlet
-from hlc.sim.faults import REQUESTS
 
 STOP = din.SessionStopReq
 OK = din.ResponseCode.OK

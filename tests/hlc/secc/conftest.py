@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from din import REQUESTS
 
 import exi
 from exi.messages import din70121 as din
@@ -15,7 +16,6 @@ from hlc.ports import ControlPilot
 from hlc.rules.din70121 import wrap
 from hlc.secc import Station
 from hlc.sim import SimulatedOutlet
-from hlc.sim.faults import REQUESTS
 from hlc.trace.events import Event, Fault, Note, TimerExpired
 
 EXI = 0x8001

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from din import REQUESTS
 
 from exi.messages import din70121 as din
 from exi.messages.din70121 import ResponseCode
@@ -14,7 +15,6 @@ from hlc.flow import failed
 from hlc.ports import ControlPilot, Trouble
 from hlc.rules.din70121 import RULES
 from hlc.secc import Settings
-from hlc.sim.faults import REQUESTS
 from hlc.trace.events import Blame
 
 Talk = Any

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from din import REQUESTS
 
 import exi
 from exi.messages import din70121 as din
@@ -12,7 +13,6 @@ from hlc.flow import Refusal, Send
 from hlc.ports import Trouble
 from hlc.rules.din70121 import wrap
 from hlc.secc.conversation import LATER
-from hlc.sim.faults import REQUESTS
 
 EXI = 0x8001
 KIND = din.PowerDeliveryReq

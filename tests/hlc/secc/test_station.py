@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from din import REQUESTS
 
 import exi
 from exi.messages import din70121 as din
@@ -17,7 +18,6 @@ from hlc.rules import MAIN
 from hlc.rules.din70121 import RULES, wrap
 from hlc.secc import Station
 from hlc.sim import SimulatedOutlet
-from hlc.sim.faults import REQUESTS
 from hlc.trace.events import Blame, Frame, Message, SessionEnded, Side, StateEntered
 
 Talk = Any

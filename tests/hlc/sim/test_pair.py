@@ -1,13 +1,11 @@
-"""Two real machines talk in memory, in virtual time; thousands of times, with every fault."""
+"""Two real machines talk in memory, in virtual time."""
 
 from __future__ import annotations
 
 import pytest
 
 from hlc.sim import Battery, SimulatedOutlet, SimulatedVehicle
-from hlc.sim.faults import BAD, WELL, Kind
 from hlc.sim.pair import Delivery, Pair
-from hlc.sim.soak import KINDS, MESSAGES, main, play
 from hlc.trace.events import Event, Frame, Measurement, Message, SessionEnded, Side
 
 
@@ -73,33 +71,3 @@ def test_nothing_overtakes_on_the_line() -> None:
 
     pair = charge(tamper=slow).run()
     assert pair.vehicle.good
-
-
-@pytest.mark.parametrize("seed", range(0, 400, 25))
-def test_faulty_sessions_end_as_they_should(seed: int) -> None:
-    for number in range(seed, seed + 25):
-        outcome = play(number)
-        assert not outcome.problems, outcome
-
-
-def test_every_fault_strikes_and_a_seed_is_one_session() -> None:
-    assert len(KINDS) == len(set(KINDS)) == len(Kind)
-    assert MESSAGES > 60
-    assert play(3) == play(3)
-    assert WELL != BAD
-    assert {play(seed).kind for seed in range(200)} == set(Kind)
-
-
-def test_the_command_says_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--sessions", "3", "--seed", "11"]) == 0
-    written = capsys.readouterr().out
-    assert "3 sessions from seed 11" in written
-    assert "3 ended as they should, 0 did not" in written
-
-
-def test_a_session_that_does_not_end_as_it_should_is_named(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hlc.sim.soak.unexpected", lambda pair, expected: ["a defect"])
-    assert main(["--sessions", "1", "--seed", "5"]) == 1
-    assert "seed 5: " in capsys.readouterr().out

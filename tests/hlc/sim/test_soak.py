@@ -1,0 +1,77 @@
+"""Sessions of every protocol, energy mode and control mode, with every fault at every message."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from hlc.ports import Mode
+from hlc.rules.iso15118_20.services import Control
+from hlc.sim.course import spoken
+from hlc.sim.faults import BAD, WELL, Kind, kinds
+from hlc.sim.soak import main, play
+from hlc.sim.wire_faults import WIRE
+from hlc.sim.world_faults import WORLD
+from hlc.sim.worlds import SERVED, WORLDS, World
+
+EACH = {"din70121": 200, "iso15118-2": 100, "iso15118-20": 12}
+"""Sessions in each world, by protocol."""
+TENTHS = [(world, part) for world in WORLDS for part in range(1 + EACH[world.protocol] // 25)]
+
+
+def name(value: object) -> str:
+    return value.name if isinstance(value, World) else str(value)
+
+
+@pytest.mark.parametrize(("world", "part"), TENTHS, ids=name)
+def test_faulty_sessions_end_as_they_should(world: World, part: int) -> None:
+    each = min(25, EACH[world.protocol])
+    for seed in range(part * each, (part + 1) * each):
+        outcome = play(world, seed)
+        assert not outcome.problems, outcome
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=name)
+def test_a_good_session_says_all_that_is_to_be_struck(world: World) -> None:
+    said = spoken(world)
+    assert {"SessionSetupReq", "PowerDeliveryRes", "SessionStopRes"} <= said.utterances.keys()
+    assert Counter(said.messages)["SessionStopReq"] == 1
+    assert all(name[-3:] in ("Req", "Res") for name in said.messages)
+    if world.control is not None:
+        parking = "VehicleCheckInReq" if world.control is Control.SCHEDULED else "VehicleCheckOutReq"
+        assert {"MeteringConfirmationReq", parking} <= said.utterances.keys()
+
+
+def test_every_fault_has_its_world_and_a_seed_is_one_session() -> None:
+    assert set(WIRE) | set(WORLD) == set(Kind)
+    assert not set(WIRE) & set(WORLD)
+    assert {kind for mode in Mode for kind in kinds(mode)} == set(Kind)
+    world = WORLDS[0]
+    assert play(world, 3) == play(world, 3)
+    assert play(world, 3) != play(world, 4)
+    assert WELL != BAD
+    assert {play(world, seed).kind for seed in range(250)} == set(kinds(Mode.DC))
+
+
+def test_the_command_says_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--sessions", "3", "--seed", "11"]) == 0
+    written = capsys.readouterr().out
+    for protocol in SERVED:
+        assert f"{protocol} (" in written
+    assert "iso15118-2 (dc, ac): 3 sessions from seed 11" in written
+    assert written.count("3 ended as they should, 0 did not") == 3
+
+
+def test_one_world_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--sessions", "1", "--protocol", "iso15118-20", "--mode", "wpt", "--control", "dynamic"]) == 0
+    assert capsys.readouterr().out.startswith("iso15118-20 (wpt): 1 sessions")
+
+
+def test_a_session_that_does_not_end_as_it_should_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hlc.sim.soak.unexpected", lambda pair, expected: ["a defect"])
+    options = ["--sessions", "1", "--seed", "5", "--protocol", "iso15118-20", "--mode", "dc", "--control", "scheduled"]
+    assert main(options) == 1
+    assert "--protocol iso15118-20 --mode dc --control scheduled --seed 5 --sessions 1: " in capsys.readouterr().out
