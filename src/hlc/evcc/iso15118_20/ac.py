@@ -26,7 +26,7 @@ from hlc.ports import AcEV, Mode
 from hlc.rules import Kind
 from hlc.rules.iso15118_20.ac import RULES
 from hlc.rules.iso15118_20.services import AC_SINGLE_PHASE
-from hlc.rules.iso15118_20.values import rational, total
+from hlc.rules.iso15118_20.values import maybe, rational, total
 
 if TYPE_CHECKING:
     from hlc.evcc.vehicle import Vehicle
@@ -44,7 +44,7 @@ class Conversation(common.Conversation):
         super().__init__(vehicle)
         self.ev = cast(AcEV, vehicle.ev)
         self.supply = self.supply_back = 0.0
-        """What the station can give and take, W in all phases."""
+        """What the station can give and take, W in the phases that are used."""
         self.target: float | None = None
         """What the station wants to be drawn; None: it has not said."""
         self.agreed = False
@@ -98,8 +98,8 @@ class Conversation(common.Conversation):
             mode = response.AC_CPDResEnergyTransferMode
             if isinstance(mode, BPT_AC_CPDResEnergyTransferMode) is not self.bidirectional:
                 self.leave(f"the station sends {type(mode).__name__}, which does not fit the service")
-            self.supply = max(0.0, total(mode, "EVSEMaximumChargePower"))
-            self.supply_back = max(0.0, total(mode, "EVSEMaximumDischargePower"))
+            self.supply = self._mine(mode, "EVSEMaximumChargePower")
+            self.supply_back = self._mine(mode, "EVSEMaximumDischargePower")
 
     def look(self) -> None:
         super().look()
@@ -115,9 +115,19 @@ class Conversation(common.Conversation):
     @property
     def phases(self) -> int:
         """Those that are used."""
+        return min(self._phases(), self.ev.limits().phases)
+
+    def _mine(self, said: Any, name: str) -> float:
+        """A limit of the station in the phases that are used: on one of three it is that of L1, or a third of all."""
+        alone = self._phases() == 3 and self.phases == 1
+        if alone and getattr(said, f"{name}_L2", None) is not None:
+            return max(0.0, maybe(getattr(said, name), 0.0))
+        return max(0.0, total(said, name)) / (3 if alone else 1)
+
+    def _phases(self) -> int:
+        """Those that the station has: three, unless it says one."""
         chosen = self.choice.chosen
-        single = chosen is not None and chosen.terms.connector == AC_SINGLE_PHASE
-        return 1 if single else self.ev.limits().phases
+        return 1 if chosen is not None and chosen.terms.connector == AC_SINGLE_PHASE else 3
 
     def watts(self) -> float:
         limits = self.ev.limits()

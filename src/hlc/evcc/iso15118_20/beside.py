@@ -45,7 +45,8 @@ class Beside:
         """The reading of which the station wants a confirmation."""
         self._schedule: Kind | None = None
         """What is asked next in a renegotiation of the schedule."""
-        self._parking: Kind | None = None
+        self.parking: Kind | None = None
+        """What is to be told of the parking place, until it is answered."""
 
     def renegotiate(self) -> None:
         """A new schedule is wanted."""
@@ -57,7 +58,7 @@ class Beside:
     def park(self, intended: Intended) -> None:
         """The vehicle has come, or is about to leave."""
         if intended in self.conversation.choice.intended and not self.conversation.renewing:
-            self._parking = VehicleCheckInReq if intended is Intended.CHECK_IN else VehicleCheckOutReq
+            self.parking = VehicleCheckInReq if intended is Intended.CHECK_IN else VehicleCheckOutReq
 
     def asides(self) -> Iterable[tuple[int, Kind]]:
         """What to ask now, as payload type and kind."""
@@ -65,8 +66,8 @@ class Beside:
             yield PayloadType.SCHEDULE_RENEGOTIATION, self._schedule
         if self.to_confirm is not None:
             yield PayloadType.METERING_CONFIRMATION, MeteringConfirmationReq
-        if self._parking is not None:
-            yield PayloadType.PARKING_STATUS, self._parking
+        if self.parking is not None:
+            yield PayloadType.PARKING_STATUS, self.parking
 
     def build(self, kind: Kind) -> Any:
         """A request."""
@@ -89,7 +90,7 @@ class Beside:
         if isinstance(response, MeteringConfirmationRes):
             self.to_confirm = None
         elif isinstance(response, VehicleCheckInRes | VehicleCheckOutRes):
-            self._parking = None
+            self.parking = None
         elif isinstance(response, ScheduleExchangeRes) and not warns(response):
             if finished(response) and self.conversation.take_schedules(response):
                 self._schedule = PowerDeliveryReq

@@ -146,6 +146,11 @@ class Conversation(Session):
         }
 
     def choose(self, request: Any, response: Any, allowed: frozenset[Kind]) -> Kind | None:
+        following = self._choose(request, response, allowed)
+        # What is said of the parking place is said, and heard, before the end.
+        return None if following is SessionStopReq and self.beside.parking is not None else following
+
+    def _choose(self, request: Any, response: Any, allowed: frozenset[Kind]) -> Kind | None:
         ending = self.vehicle.stopping is not None or self.renewing
         if ending and not self.delivering and SessionStopReq in allowed:
             return self.end_before_delivery(request, response, allowed)

@@ -58,6 +58,10 @@ STOP: Final[frozenset[Kind]] = frozenset({SessionStopReq})
 Then = Callable[[Any, Any], frozenset[Kind]]
 
 
+CP_OSCILLATOR_RETAIN_S: Final = 1.5
+"""So long the station keeps the 5 % duty cycle after a session, as in DIN SPEC 70121 and ISO 15118-2."""
+
+
 def then(*kinds: Kind) -> frozenset[Kind]:
     """What may follow before the flow of energy: `kinds`, and the end. [V2G20-1484] ff., 8.6"""
     return frozenset(kinds) | STOP

@@ -29,6 +29,7 @@ from hlc.flow import Refusal
 from hlc.ports import AcOutlet, Mode
 from hlc.rules import Kind
 from hlc.rules.iso15118_20.ac import RULES
+from hlc.rules.iso15118_20.common import CP_OSCILLATOR_RETAIN_S
 from hlc.rules.iso15118_20.services import AC_SINGLE_PHASE, AC_THREE_PHASE, Service
 from hlc.rules.iso15118_20.values import rational, total
 from hlc.secc.contactor import Contactor
@@ -71,6 +72,7 @@ class Conversation(common.Conversation):
 
     rules = RULES
     modes = frozenset({Mode.AC, Mode.AC_BPT})
+    oscillator_retain_s = CP_OSCILLATOR_RETAIN_S
     discovery = AC_ChargeParameterDiscoveryReq
     stops_by_pilot = True
 

@@ -36,6 +36,7 @@ from hlc.decisions import CableCheck, CableCheckState, Granted
 from hlc.flow import Refusal
 from hlc.ports import BatteryLimits, DcOutlet, Mode, SetPoint, SupplyLimits
 from hlc.rules import Kind
+from hlc.rules.iso15118_20.common import CP_OSCILLATOR_RETAIN_S
 from hlc.rules.iso15118_20.dc import RULES
 from hlc.rules.iso15118_20.services import DC_EXTENDED, MCS_CONNECTOR, Service
 from hlc.rules.iso15118_20.values import maybe, number, rational
@@ -71,6 +72,7 @@ class Conversation(common.Conversation):
 
     rules = RULES
     modes = frozenset({Mode.DC, Mode.DC_BPT, Mode.MCS, Mode.MCS_BPT})
+    oscillator_retain_s = CP_OSCILLATOR_RETAIN_S
     discovery = DC_ChargeParameterDiscoveryReq
 
     def __init__(self, station: Station) -> None:
