@@ -86,7 +86,8 @@ class Approach:
     def lost(self) -> None:
         """Alignment must be proven again."""
         self.aligned = False
-        self._trial_amps = None
+        if self.trial:
+            self._end_trial()
 
     @property
     def trial(self) -> bool:
