@@ -287,8 +287,10 @@ def _facts(session: Session) -> list[str]:
     state = session.electrical
     if state.soc_first is not None:
         facts.append(f"SoC {state.soc_first} to {state.soc_last} %")
-    if session.charged:
+    if session.charged and state.peak_volts:
         facts.append(f"{state.energy_wh:.0f} Wh, up to {state.peak_volts:.1f} V and {state.peak_amps:.1f} A reported")
+    elif session.charged:  # in AC nothing but the meter is reported
+        facts.append(f"{state.energy_wh:.0f} Wh")
     return facts
 
 

@@ -80,7 +80,9 @@ class Electrical:
     asked_amps: float = 0.0
     """Most that the vehicle asked for in the charge loop."""
     energy_wh: float = 0.0
-    """Integral of the station's reported voltage and current."""
+    """Integral of the station's reported voltage and current; in AC, by its meter."""
+    meter_first: int | None = None
+    """The first reading of that meter, Wh."""
     nearest_volts: float | None = None
     """In precharge, the reported voltage that came nearest to the target then asked for."""
     nearest_target: float | None = None
@@ -159,7 +161,7 @@ class Session:
     last_request: str = ""
     last_answer: str = ""
     last_ready: bool | None = None
-    """ReadyToChargeState of the last PowerDeliveryReq."""
+    """Whether the last PowerDeliveryReq was one to go on (ReadyToChargeState, ChargeProgress)."""
     last_ready_at: Where = NOWHERE
     charged: bool = False
     """The charge loop ran."""
@@ -224,6 +226,8 @@ class Session:
         self.last_request = name
         if "ReadyToChargeState" in values:
             self.last_ready, self.last_ready_at = bool(values["ReadyToChargeState"]), where
+        elif "ChargeProgress" in values:
+            self.last_ready, self.last_ready_at = str(values["ChargeProgress"]) != "Stop", where
 
     def _answer(self, event: Message, where: Where, values: dict[str, Any], body: Any) -> None:
         name = event.name.removesuffix("Res")
@@ -299,6 +303,11 @@ class Session:
 
     def _station(self, values: dict[str, Any], name: str, where: Where) -> None:
         state = self.electrical
+        if name in ("CurrentDemandRes", "ChargingStatusRes") and not _failed(str(values.get("ResponseCode", ""))):
+            self.charged = True
+        if name == "ChargingStatusRes" and isinstance(reading := values.get("MeterReading"), int):
+            state.meter_first = reading if state.meter_first is None else state.meter_first
+            state.energy_wh = max(0.0, float(reading - state.meter_first))
         if "EVSEPresentVoltage" not in values:
             return
         volts = values["EVSEPresentVoltage"].value
@@ -312,8 +321,6 @@ class Session:
             state.peak_amps = max(state.peak_amps, amps)
         state.volts = volts
         state.peak_volts = max(state.peak_volts, volts)
-        if name == "CurrentDemandRes" and not str(values.get("ResponseCode", "")).startswith("FAILED"):
-            self.charged = True
         target = state.target_volts
         if target is None:
             return

@@ -131,7 +131,8 @@ def _sequence(session: Session, request: str, after: str, allowed: tuple[str, ..
     text = f"{request} came after {after}, where {' or '.join(allowed) or 'nothing'} may follow"
     if after == "PowerDeliveryRes" and request == "CurrentDemandReq" and session.last_ready is False:
         frame = session.last_ready_at.frame
-        text += f": the PowerDeliveryReq in frame {frame} said ReadyToChargeState false, which means stop"
+        said = "ReadyToChargeState false, which means stop" if session.protocol == "din70121" else "Stop"
+        text += f": the PowerDeliveryReq in frame {frame} said {said}"
     return text
 
 

@@ -126,12 +126,12 @@ def test_a_pause_and_what_goes_on_after_it(ac: bool) -> None:
 
 
 def test_the_cheap_hour_is_awaited() -> None:
-    settings = secc.Settings(schedules=((Slot(3600.0, 22_000.0, 2.0), Slot(20 * 3600.0, 22_000.0, 1.0)),))
+    settings = secc.Settings(schedules=((Slot(400.0, 22_000.0, 2.0), Slot(20 * 3600.0, 22_000.0, 1.0)),))
     pair = charge(
         ac=True,
-        soc=78.0,
+        soc=79.7,
         station_settings=settings,
-        vehicle_settings=evcc.Settings(departure_s=4 * 3600.0),
+        vehicle_settings=evcc.Settings(departure_s=3600.0),
         transport=Transport("1.2"),
     )
     flowed: list[float] = []
@@ -146,7 +146,7 @@ def test_the_cheap_hour_is_awaited() -> None:
     pair.cable.observer = observe
     pair.run()
     assert well(pair)
-    assert flowed[0] == pytest.approx(3600.0, abs=5.0)
+    assert flowed[0] == pytest.approx(400.0, abs=5.0)
 
 
 @BOTH
