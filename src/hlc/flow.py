@@ -9,6 +9,7 @@ A `Machine` is one end of one connection, without I/O: messages and the time go 
     effects = machine.lost(now, reason)                     the connection closed or broke
     effects = machine.stop(now, reason)                     operator or driver asks for an orderly end
     effects = machine.renegotiate(now, reason)              operator or driver wants a new schedule
+    effects = machine.make_way(now)                         another session waits for the hardware
 
 After `Close` the connection is to be closed, and the machine still watches until the hardware is safe: go on calling
 `expire` until `finished`. `good` and `reason` stand from `Close` on.
@@ -183,7 +184,7 @@ class Machine:
         self._open: list[Phase] = []
         self._look_at: float | None = None
         self._settled_by = 0.0
-        self._energy_at_start: float | None = None
+        self._meters_at_start: tuple[float, float] | None = None
 
     # The face
 
@@ -217,6 +218,10 @@ class Machine:
             return []
         self.renegotiation = reason
         return self._run(now, lambda: self.note(f"a new schedule is wanted: {reason}"))
+
+    def make_way(self, now: float) -> list[Effect]:
+        """Another session waits for the hardware: when it is safe it is free, whatever else the end would take."""
+        return self._run(now, self._make_way) if self.closed and not self.finished else []
 
     def next_deadline(self) -> float | None:
         """When to call `expire`; None: nothing is waited for."""
@@ -263,8 +268,8 @@ class Machine:
         """Whether what else it does at the end is done; it is waited for, and no fault if it never is."""
         return True
 
-    def energy_wh(self) -> float:
-        """The reading of this side's meter."""
+    def meters(self) -> tuple[float, float]:
+        """The readings of this side's meters, Wh: to the vehicle, and back from it."""
         raise NotImplementedError
 
     # The frame around every step
@@ -310,6 +315,10 @@ class Machine:
     def _lost(self, reason: str) -> None:
         self.fault(Blame.REMOTE, f"the connection is gone: {reason}")
         self.end(f"connection lost: {reason}")
+
+    def _make_way(self) -> None:
+        self.timers.clear()
+        self._settle()
 
     def watch(self) -> None:
         """Look at the hardware again soon."""
@@ -380,9 +389,11 @@ class Machine:
         self.finished = True
         self._look_at = None
         self.timers.clear()
-        began = self._energy_at_start
-        energy = 0.0 if began is None else self.energy_wh() - began
-        ended = SessionEnded(at=self.now, side=self.side, good=self.good, reason=self.reason, energy_wh=energy)
+        began = self._meters_at_start
+        to, back = (0.0, 0.0) if began is None else (now - then for now, then in zip(self.meters(), began, strict=True))
+        ended = SessionEnded(
+            at=self.now, side=self.side, good=self.good, reason=self.reason, energy_wh=to, returned_wh=back
+        )
         self.trace(ended)
 
     # Messages

@@ -151,6 +151,10 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
+    def make_way(self) -> None:
+        """Another session waits for the outlet."""
+        self._run(self.machine.make_way)
+
     # what the operator asks
 
     def stop(self, reason: str) -> None:

@@ -162,15 +162,20 @@ class StationServer:
             why = "the vehicle opened a new connection"
             self._note(f"dropped the connection of {peer}: {why}")
             before.drop(why)
-        busy = [session.finished for session in self._sessions if not session.finished.done()]
+        busy = [session for session in self._sessions if not session.finished.done()]
+        if len(busy) >= self._outlets:
+            for session in busy:
+                session.make_way()
+            busy = [session for session in busy if not session.finished.done()]
         if len(busy) < self._outlets:
             connection.let_in()
         self._sessions[connection] = asyncio.get_running_loop().create_task(self._attend(connection, busy))
 
-    async def _attend(self, connection: Connection, busy: list[asyncio.Future[None]]) -> None:
+    async def _attend(self, connection: Connection, busy: list[Connection]) -> None:
         """See a session through, from when its outlet is safe."""
         if not connection.started:
-            await asyncio.wait([*busy, connection.finished], return_when=asyncio.FIRST_COMPLETED)
+            ends = [session.finished for session in (*busy, connection)]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if not connection.finished.done():
                 connection.let_in()
         await connection.closed

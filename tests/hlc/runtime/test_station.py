@@ -29,12 +29,6 @@ Play = Callable[[Coroutine[Any, Any, None]], None]
 SAP_REQUEST = frame(PayloadType.EXI, exi.schema("sap").encode(sap.offer([sap.DIN70121])))
 
 
-@pytest.fixture(autouse=True)
-def _oscillator_off_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time for which the oscillator outlives a session is none that matters here."""
-    monkeypatch.setattr("hlc.secc.din70121.Conversation.oscillator_retain_s", 0.02)
-
-
 class Serving:
     """A station in service, and what it told."""
 

@@ -131,6 +131,21 @@ def test_the_oscillator_is_kept_for_one_and_a_half_seconds(talk: Talk) -> None:
     assert talk.station.next_deadline() is None
 
 
+def test_a_session_that_has_ended_makes_way_for_the_next_as_soon_as_the_outlet_is_safe(talk: Talk) -> None:
+    talk.reach(din.CurrentDemandReq)
+    talk.station.make_way(talk.now)
+    assert not talk.station.closed  # one that goes on does not
+    talk.station.lost(talk.now, "reset")
+    talk.outlet.relays = True  # they stick
+    talk.station.make_way(talk.now)
+    talk.wait(1.0)
+    assert not talk.station.finished
+    talk.outlet.relays = False
+    talk.wait(0.1)
+    assert talk.station.finished
+    assert talk.outlet.shown == COMMUNICATION  # for the next
+
+
 @pytest.mark.parametrize("state", STATES, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("payload", [b"", b"\x80", b"\x00" * 40, b"\x80" + b"\xff" * 40], ids=bytes.hex)
 def test_what_cannot_be_decoded_closes_without_an_answer(state: Any, payload: bytes, talk: Talk) -> None:
