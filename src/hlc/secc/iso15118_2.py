@@ -72,6 +72,8 @@ if TYPE_CHECKING:
     from hlc.secc.station import Station
 
 OK: Final = ResponseCode.OK
+LONGEST_S: Final = 7 * 86400
+"""No schedule is longer; at its end there is another one. [V2G2-305]"""
 NOTIFICATION_S: Final = 10
 """So much time a vehicle has to come and renegotiate."""
 
@@ -105,8 +107,6 @@ class Conversation(conversation.Conversation):
         self.stopped = False
         """The flow of energy was ended in order, so that a pause may follow."""
         self.energy_refused = False
-        self.contract = False
-        """Whether the session is paid for by contract. Not built: only external payment is offered."""
         self.meter: MeterInfo | None = None
         """The reading told last."""
         self._judged: PowerDeliveryReq | None = None
@@ -297,6 +297,8 @@ class Conversation(conversation.Conversation):
     def _plan(self, request: ChargeParameterDiscoveryReq) -> None:
         """Make the schedules to offer, from now on."""
         station, departure = self.station, request.EVChargeParameter.DepartureTime
+        if departure is not None:  # cars that do not know it send 2**32 - 1
+            departure = min(departure, LONGEST_S)
         offered = schedules.offered(
             station.settings.schedules,
             watts=self.power.max_watts(),

@@ -53,8 +53,6 @@ class Ac:
         self.loop = loop
         self.phases = self.outlet.limits().phases
         """Those that the vehicle uses."""
-        self.contract = False
-        """Paid by contract the schedule is the only limit."""
         self.contactor = Contactor(
             conversation,
             self.outlet,
@@ -155,8 +153,7 @@ class Ac:
     def _charging_status_res(self, code: str) -> ChargingStatusRes:
         return ChargingStatusRes(
             ResponseCode=ResponseCode(code),
-            # Never rounded up; left out with a contract.
-            EVSEMaxCurrent=None if self.contract else amps(floor(self.amps() * 10) / 10),
+            EVSEMaxCurrent=amps(floor(self.amps() * 10) / 10),  # never rounded up
             AC_EVSEStatus=self.status(),
             **self.loop(),
         )

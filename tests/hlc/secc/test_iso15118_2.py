@@ -305,6 +305,13 @@ def test_a_schedule_lasts_until_the_departure(departure: int) -> None:
     assert start + duration == departure
 
 
+def test_a_departure_that_is_not_known() -> None:
+    request = discovery("DC_extended", dc_parameter(DepartureTime=2**32 - 1))
+    [schedule] = offered(Talk(schedules=(CHEAP,)), request)
+    start, duration, _ = entries(schedule)[-1]
+    assert start + (duration or 0) == 7 * 86_400
+
+
 def test_a_schedule_has_no_more_entries_than_the_vehicle_can_hold() -> None:
     many = tuple(Slot(600.0, 1000.0 * number) for number in range(1, 40))
     [schedule] = offered(Talk(schedules=(many,)), discovery("DC_extended", MaxEntriesSAScheduleTuple=3))
