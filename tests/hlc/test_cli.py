@@ -14,9 +14,8 @@ SRC = Path(__file__).parents[2] / "src"
 
 WRONG = [
     ("foo", "invalid choice: 'foo'"),
-    ("demo --protocol iso15118-2", "hlc demo: --protocol iso15118-2 is not built yet: only din70121 is\n"),
     ("demo --protocol ocpp", "hlc demo: --protocol knows no 'ocpp'; it takes din70121, iso15118-2, iso15118-20\n"),
-    ("demo --mode ac", "hlc demo: --mode ac is not built yet: only dc is\n"),
+    ("demo --mode ac", "DIN 70121 knows DC alone"),
     ("demo --auth pnc", "hlc demo: --auth pnc is not built yet: only eim is\n"),
     ("demo --speed fast", "--speed: 'fast' is no number"),
     ("demo --speed nan", "--speed: nan is not a factor from 0 to 1000000"),
@@ -28,9 +27,9 @@ WRONG = [
     ("evcc --interface lo --pki x", "hlc evcc: --pki DIR is of no use with these --protocols: DIN SPEC 70121 knows"),
     ("secc --interface lo --keylog x", "hlc secc: --keylog is of no use without TLS: give --pki DIR"),
     ("secc --interface lo --config x", "hlc secc: --config FILE is not built yet"),
-    ("secc --interface lo --control dynamic", "hlc secc: --control dynamic is not built yet: leave it out\n"),
-    ("secc --interface lo --protocols din70121,iso15118-20", "--protocols iso15118-20 is not built yet"),
-    ("secc --interface lo --modes dc,ac", "hlc secc: --modes ac is not built yet: only dc is\n"),
+    ("secc --interface lo --control slow", "hlc secc: --control knows no 'slow'; it takes scheduled, dynamic\n"),
+    ("secc --interface lo --protocols din70121,ocpp", "hlc secc: --protocols knows no 'ocpp'; it takes din70121, iso"),
+    ("secc --interface lo --protocols iso15118-20 --modes dc,ac", "in one way, and back: name one kind of --modes\n"),
     ("secc --interface lo --nonesuch", "hlc secc: unknown: --nonesuch (see hlc secc --help)\n"),
     ("evcc", "hlc evcc: say where: --interface IF; this machine has lo"),
     ("evcc --secc nowhere", "'nowhere' is no address of a station: write [ADDRESS]:PORT"),

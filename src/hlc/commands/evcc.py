@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import time
 from contextlib import ExitStack
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from hlc import sap
 from hlc.commands import options as shared
 from hlc.commands import simulated, transport
 from hlc.commands.output import Output, output, say
-from hlc.evcc import Settings, Vehicle
+from hlc.evcc import Vehicle
 from hlc.evcc.vehicle import MESSAGE
 from hlc.runtime.connection import Connection
 from hlc.runtime.discovery import Found, discover
@@ -112,7 +113,7 @@ class Charge:
         self._asked = False
         self.ev = simulated.vehicle(options)
         mac = interface.mac() if interface is not None else None
-        self._settings = Settings(EVCCID=mac) if mac is not None else Settings()
+        self._settings = simulated.vehicle_settings(options, **({} if mac is None else {"EVCCID": mac}))
 
     def ask(self) -> None:
         """The driver wants an end."""
@@ -197,7 +198,7 @@ class Charge:
 
     async def _session_at(self, found: Found, protocols: list[sap.Protocol]) -> tuple[bool, bool]:
         """One session there; whether it ended well, and whether it came to one: TLS may fail before."""
-        machine = Vehicle(self.ev, protocols=protocols, settings=self._settings, trace=self._traced)
+        machine = Vehicle(self.ev, protocols=protocols, settings=self._settings, clock=time.time, trace=self._traced)
         self._lost = asyncio.get_running_loop().create_future()
         security = self._security if found.tls else PLAIN
         connection = self._connection = await connect(found, machine, self._out.trace, security)

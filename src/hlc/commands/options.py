@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from hlc import sap
 from hlc.commands.output import say
+from hlc.ports import Mode
+from hlc.rules.iso15118_20.services import Control
 from hlc.runtime.errors import WrongUsage
 from hlc.runtime.interfaces import Interface
 
@@ -26,19 +28,21 @@ class Choice(NamedTuple):
 
 
 PROTOCOLS: Final = ("din70121", "iso15118-2", "iso15118-20")
-MODES: Final = ("dc", "ac", "bpt", "mcs", "wpt", "acdp")
+MODES: Final = tuple(mode.value for mode in Mode)
+
+CONTROLS: Final = tuple(control.name.lower() for control in Control)
 
 OR_NO_SLAC: Final = "; or leave SLAC out with --no-slac, where the powerline link stands already"
 """Behind what keeps SLAC from running."""
 
 CHOICES: Final = {
-    "protocol": Choice("--protocol", PROTOCOLS, ("din70121", "iso15118-2")),
-    "protocols": Choice("--protocols", PROTOCOLS, ("din70121", "iso15118-2")),
-    "mode": Choice("--mode", MODES, ("dc", "ac")),
-    "modes": Choice("--modes", MODES, ("dc", "ac")),
+    "protocol": Choice("--protocol", PROTOCOLS, PROTOCOLS),
+    "protocols": Choice("--protocols", PROTOCOLS, PROTOCOLS),
+    "mode": Choice("--mode", MODES, MODES),
+    "modes": Choice("--modes", MODES, MODES),
     "auth": Choice("--auth", ("eim", "pnc"), ("eim",)),
     "tls": Choice("--tls", ("never", "allow", "require"), ("never", "allow", "require")),
-    "control": Choice("--control", ("scheduled", "dynamic"), ()),
+    "control": Choice("--control", CONTROLS, CONTROLS),
 }
 """By the name of the attribute. Those that take several words take them separated by commas."""
 
@@ -47,13 +51,20 @@ NOT_BUILT: Final = {
 }
 
 
+BY_MODE: Final = {
+    mode: f"iso15118_20_{'dc' if mode in (Mode.MCS, Mode.MCS_BPT) else mode.value.removesuffix('_bpt')}"
+    for mode in Mode
+}
+"""The protocol of ISO 15118-20 for each mode."""
+
+
 def check_choices(options: Any) -> None:
     """Refuse what is unknown or not built. Raises `WrongUsage`."""
     for name, choice in CHOICES.items():
         for word in words(getattr(options, name, None)):
-            if word not in choice.words:
+            if word not in choice.words and not (name in ("mode", "modes") and word.replace("-", "_") in choice.words):
                 raise WrongUsage(f"{choice.option} knows no {word!r}; it takes {', '.join(choice.words)}")
-            if word not in choice.built:
+            if word.replace("-", "_") not in choice.built and word not in choice.built:
                 instead = f"only {', '.join(choice.built)} is" if choice.built else "leave it out"
                 raise WrongUsage(f"{choice.option} {word} is not built yet: {instead}")
     for name, text in NOT_BUILT.items():
@@ -72,9 +83,25 @@ def words(value: str | None) -> list[str]:
     return [] if value is None else [word.strip().lower() for word in value.split(",")]
 
 
+def modes(options: Any) -> list[Mode]:
+    """How energy is transferred."""
+    return [Mode(word.replace("-", "_")) for word in words(options.modes)]
+
+
+def control(options: Any) -> Control | None:
+    """Who chooses the power in ISO 15118-20; None: no matter."""
+    return None if options.control is None else Control[options.control.upper()]
+
+
 def protocols(options: Any) -> list[sap.Protocol]:
-    """The protocols to speak."""
-    return [sap.PROTOCOLS[name.replace("-", "_")] for name in words(options.protocols)]
+    """The protocols to speak. ISO 15118-20 is negotiated by kind of energy transfer."""
+    found = []
+    for name in words(options.protocols):
+        if name == "iso15118-20":
+            found += [sap.PROTOCOLS[each] for each in dict.fromkeys(BY_MODE[mode] for mode in modes(options))]
+        else:
+            found.append(sap.PROTOCOLS[name.replace("-", "_")])
+    return found
 
 
 def add_session_arguments(parser: argparse.ArgumentParser, who: str) -> None:

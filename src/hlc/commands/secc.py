@@ -82,6 +82,7 @@ async def _serve(options: Any) -> int:
                 random=secrets.token_bytes,
                 clock=time.time,
                 protocols=shared.protocols(options),
+                settings=simulated.station_settings(options),
                 sessions=sessions,
                 trace=out.session(),
             )

@@ -87,7 +87,7 @@ class World:
         **options: Any,
     ) -> int:
         defaults: dict[str, Any] = {"soc": 20.0, "target_soc": 80.0, "protocols": "din70121", "secc": None}
-        defaults |= {"max_time": None, "tls": None, "pki": None, "keylog": None, "modes": "dc"}
+        defaults |= {"max_time": None, "tls": None, "pki": None, "keylog": None, "modes": "dc", "control": None}
         given = SimpleNamespace(once=once, **{**defaults, **options})
 
         async def run() -> int:
@@ -294,6 +294,6 @@ def test_wireless_modes_ask_by_the_wireless_variant(
     monkeypatch: pytest.MonkeyPatch, modes: str, coupling: Coupling
 ) -> None:
     world = World(monkeypatch, True, found=FOUND)
-    assert world.charge(once=True, modes=modes) == 0
+    assert world.charge(once=True, modes=modes, protocols="iso15118-20") == 0
     [(policy, wireless)] = world.asked
     assert (policy, wireless.coupling) == (Policy.NEVER, coupling)
