@@ -93,7 +93,7 @@ async def _serve(options: Any) -> int:
             out.trace,
             port=options.port,
             security=security,
-            wireless=bool(transport.WIRELESS.keys() & set(shared.words(options.modes))),
+            wireless=bool(transport.WIRELESS.keys() & set(shared.modes(options))),
             linked=plug.linked if plug is not None else always,
             outlets=OUTLETS if many else 1,
         )

@@ -10,6 +10,7 @@ from typing import Any, Final
 from hlc import sap
 from hlc.commands import options as shared
 from hlc.commands.output import say
+from hlc.ports import Mode
 from hlc.runtime import pki as directory
 from hlc.runtime.errors import WrongUsage
 from hlc.runtime.policy import Policy
@@ -17,9 +18,13 @@ from hlc.sdp import Coupling, Positioning, SdpWirelessRequest
 from hlc.security.handshake import Version
 from hlc.security.layer import PLAIN, Security
 
+PANTOGRAPH: Final = SdpWirelessRequest(
+    positioning=Positioning.PPD_INFRASTRUCTURE, coupling=Coupling.INVERSE_PANTOGRAPH_CROSS_RAIL
+)
 WIRELESS: Final = {
-    "wpt": SdpWirelessRequest(positioning=Positioning.WPT_LF_EV, coupling=Coupling.WPT),
-    "acdp": SdpWirelessRequest(),
+    Mode.WPT: SdpWirelessRequest(positioning=Positioning.PPD_INFRASTRUCTURE, coupling=Coupling.WPT),
+    Mode.ACDP: PANTOGRAPH,
+    Mode.ACDP_BPT: PANTOGRAPH,
 }
 """How a vehicle asks for a station that it reaches by WLAN, by mode."""
 
@@ -81,7 +86,7 @@ def of_vehicle(options: Any, closing: ExitStack) -> Security:
 
 def wireless(options: Any) -> SdpWirelessRequest | None:
     """How a vehicle asks that has nothing but wireless modes; None: by the wired variant."""
-    modes = shared.words(options.modes)
+    modes = shared.modes(options)
     return WIRELESS[modes[0]] if modes and WIRELESS.keys() >= set(modes) else None
 
 

@@ -289,7 +289,14 @@ def test_a_session_over_tls_that_ends_badly_is_not_repeated_without(monkeypatch:
     assert len(world.connected) == 1
 
 
-@pytest.mark.parametrize(("modes", "coupling"), [("wpt", Coupling.WPT), ("acdp", Coupling.NOT_AVAILABLE)])
+@pytest.mark.parametrize(
+    ("modes", "coupling"),
+    [
+        ("wpt", Coupling.WPT),
+        ("acdp", Coupling.INVERSE_PANTOGRAPH_CROSS_RAIL),
+        ("acdp-bpt", Coupling.INVERSE_PANTOGRAPH_CROSS_RAIL),
+    ],
+)
 def test_wireless_modes_ask_by_the_wireless_variant(
     monkeypatch: pytest.MonkeyPatch, modes: str, coupling: Coupling
 ) -> None:
