@@ -107,6 +107,8 @@ class Conversation(conversation.Conversation):
         self.stopped = False
         """The flow of energy was ended in order, so that a pause may follow."""
         self.energy_refused = False
+        self.hasty = False
+        """The vehicle was seen in state C too early."""
         self.meter: MeterInfo | None = None
         """The reading told last."""
         self._judged: PowerDeliveryReq | None = None
@@ -190,6 +192,7 @@ class Conversation(conversation.Conversation):
         return PaymentServiceSelectionRes(ResponseCode=OK)
 
     def authorization(self, request: AuthorizationReq) -> AuthorizationRes:
+        self._expect_state_b()
         # A session that goes on after a pause was authorized before it.
         found = Authorization.GRANTED if self.memory is not None else self.outlet.authorization()
         if found is Authorization.REFUSED:
@@ -198,11 +201,23 @@ class Conversation(conversation.Conversation):
         waiting = EVSEProcessing.Ongoing_WaitingForCustomerInteraction  # [V2G2-854], [V2G2-856]
         return AuthorizationRes(ResponseCode=OK, EVSEProcessing=EVSEProcessing.Finished if granted else waiting)
 
+    def _expect_state_b(self) -> None:
+        """State C comes with the cable check or with the wish for power, not before the authorization. [V2G2-852]"""
+        pilot = self.outlet.control_pilot()
+        if pilot is None or not pilot.ready or self.hasty:
+            return
+        self.hasty = True
+        text = f"the vehicle is in state {pilot.value} before it is authorized"
+        if self.station.settings.strict:
+            raise Refusal("FAILED", text, "V2G2-852")
+        self.station.note(text)
+
     def charge_parameter_discovery(self, request: ChargeParameterDiscoveryReq) -> ChargeParameterDiscoveryRes:
         mode, parameter = request.RequestedEnergyTransferMode, request.EVChargeParameter
         dc = mode not in AC_MODES
         # Old cars ask for other DC modes over the same contacts.
-        if dc is not isinstance(self.power, Dc) or (not dc and mode not in self._modes()):
+        exact = not dc or self.station.settings.strict
+        if dc is not isinstance(self.power, Dc) or (exact and mode not in self._modes()):
             raise Refusal("FAILED_WrongEnergyTransferMode", f"{mode} was not offered", "V2G2-476")
         if isinstance(self.power, Dc):
             self.power.discover(parameter)
@@ -248,9 +263,8 @@ class Conversation(conversation.Conversation):
         return MeteringReceiptRes(ResponseCode=OK, EVSEStatus=self.power.status())
 
     def session_stop(self, request: SessionStopReq) -> SessionStopRes:
-        # Legal in every state before the flow of energy; from the charge loop Volkswagens do it: no current first.
-        if self.delivering:
-            self.station.note("the vehicle stops out of the charge loop, without PowerDeliveryReq")
+        # Legal in every state before the flow of energy.
+        self.leaves_loop()
         if request.ChargingSession is ChargingSession.Pause:
             self._pause()
         self.delivering = False

@@ -21,10 +21,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator of an outlet decides."""
 
     EVSEID: bytes = b"ZZ00000"
-    """At most 32 octets. Cars that check it at all want it not empty. ISO 15118 wants 7 to 37 characters."""
+    """In the form of ISO 15118, 7 to 37 characters, or in that of DIN SPEC 91286 ("+49*123*456789"). Each protocol is
+    told what has its own form, and otherwise that there is none."""
     FreeService: bool = False
     strict: bool = False
-    """Refuse a charging profile above the schedule. Many cars send such ones: they are only noted otherwise."""
+    """Refuse what vehicles of the field do against the letter of the standards, and what is noted only otherwise."""
+    patience_s: float = 0.0
+    """Granted to every request beyond the standard's sequence timeout."""
+    pace_s: float = 0.0
+    """The answer to a repeated request comes so long after the one before, at least. Not above 0.15: vehicles wait 0.25 s
+    in the charge loop."""
     MeterID: str = "0"
     services: frozenset[Service] = frozenset()
     """Offered beside charging, free of charge."""

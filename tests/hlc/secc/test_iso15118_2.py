@@ -159,6 +159,19 @@ def test_a_user_who_is_refused() -> None:
     assert refused(talk, iso.AuthorizationReq(), "FAILED").EVSEProcessing is DONE
 
 
+@BOTH
+@pytest.mark.parametrize("strict", [False, True])
+def test_state_c_before_the_authorization(ac: bool, strict: bool) -> None:
+    talk = Talk(ac=ac, strict=strict)
+    talk.outlet.pilot = ControlPilot.C
+    talk.reach(iso.AuthorizationReq)
+    if strict:
+        refused(talk, iso.AuthorizationReq(), "FAILED", "V2G2-852")
+    else:
+        assert talk.ask(iso.AuthorizationReq()).ResponseCode is OK
+        assert talk.notes().count("the vehicle is in state C before it is authorized") == 1
+
+
 # Charge parameters
 
 
