@@ -56,6 +56,8 @@ BY_MODE: Final = {
     for mode in Mode
 }
 """The protocol of ISO 15118-20 for each mode."""
+WIRELESS: Final = frozenset({Mode.WPT, Mode.ACDP, Mode.ACDP_BPT})
+"""Modes in which the two talk over WLAN."""
 
 
 def check_choices(options: Any) -> None:
@@ -115,6 +117,9 @@ def add_session_arguments(parser: argparse.ArgumentParser, who: str) -> None:
     parser.add_argument("--control", metavar="WORD", help=taking("control"))
     parser.add_argument("--auth", metavar="A,B", default="eim", help=taking("auth"))
     parser.add_argument("--config", metavar="FILE", type=Path, help=f"a real {who} (not built yet)")
+    parser.add_argument(
+        "--strict", action="store_true", help="to the letter of the standards, and no quirks (docs/tolerance.md)"
+    )
     parser.add_argument("--once", action="store_true", help="end after the first session: exit code 0 if it ended well")
     parser.add_argument("--json", action="store_true", help="trace events on standard output, a JSON object per line")
 
@@ -125,6 +130,9 @@ def slac_wanted(options: Any, command: str, interface: Interface | None) -> bool
         return False
     if interface is None or interface.loopback:
         say(command, "without an Ethernet interface there is no powerline: SLAC is left out, as with --no-slac")
+        return False
+    if set(modes(options)) <= WIRELESS:
+        say(command, f"with --modes {options.modes} nothing is plugged in: SLAC is left out, as with --no-slac")
         return False
     return True
 
