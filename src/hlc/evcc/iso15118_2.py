@@ -134,6 +134,8 @@ class Conversation(Session):
         """Power delivery has ended in order."""
         self.meter: tuple[MeterInfo, int] | None = None
         """The reading for which a receipt is wanted, and its schedule."""
+        self.told: tuple[Any, Any] = (None, None)
+        """The last exchange of the charge loop."""
         self._choices: Mapping[Kind, Callable[[Any, Any], Kind | None]] = {
             SessionSetupRes: lambda req, res: ServiceDiscoveryReq,
             ServiceDiscoveryRes: self.after_service_discovery,
@@ -142,7 +144,7 @@ class Conversation(Session):
             AuthorizationRes: lambda req, res: ChargeParameterDiscoveryReq if finished(res) else AuthorizationReq,
             ChargeParameterDiscoveryRes: self.after_charge_parameter_discovery,
             PowerDeliveryRes: self.after_power_delivery,
-            MeteringReceiptRes: lambda req, res: self.in_loop,
+            MeteringReceiptRes: self.after_metering_receipt,
             **self.power.choices(),
         }
         self._requests: Mapping[Kind, Callable[[], Any]] = {
@@ -232,6 +234,11 @@ class Conversation(Session):
             return None
         return WeldingDetectionReq if isinstance(self.power, Dc) else SessionStopReq
 
+    def after_metering_receipt(self, request: Any, response: MeteringReceiptRes) -> Kind | None:
+        """What was due before the receipt: stations that want one every time would keep the vehicle for ever."""
+        asked, answer = self.told
+        return self.in_loop if asked is None else self._choices[type(answer)](asked, answer)
+
     # What an answer says beside its purpose
 
     def answered(self, request: Any, response: Any) -> None:
@@ -245,6 +252,7 @@ class Conversation(Session):
         elif isinstance(response, PowerDeliveryRes):
             self._agreed(request)
         elif isinstance(response, CurrentDemandRes | ChargingStatusRes):
+            self.told = (request, response)
             self._told(response)
         elif isinstance(response, SessionStopRes) and request.ChargingSession is ChargingSession.Pause:
             assert self.vehicle.session_id is not None
@@ -253,10 +261,12 @@ class Conversation(Session):
         self.heed(response)
 
     def _joined(self, response: SessionSetupRes) -> None:
-        resume = self.vehicle.resume
-        if response.ResponseCode is ResponseCode.OK_OldSessionJoined and resume is not None:
-            self.departs_at = resume.memory.departs_at
-        elif resume is not None:
+        memory = self.vehicle.resume.memory if self.vehicle.resume is not None else None
+        if not isinstance(memory, Memory):
+            return
+        if response.ResponseCode is ResponseCode.OK_OldSessionJoined:
+            self.departs_at = memory.departs_at
+        else:
             self.vehicle.note("the station does not know the paused session: this is a new one")
 
     def _detail(self, response: ServiceDetailRes) -> None:

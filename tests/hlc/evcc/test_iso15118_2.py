@@ -428,7 +428,30 @@ def test_a_receipt_is_given_where_it_is_required(ac: bool) -> None:
     assert type(host.request) is type(request)
 
 
+@BOTH
+def test_a_station_that_wants_a_receipt_every_time_keeps_nobody(ac: bool) -> None:
+    host = Host(ac=ac)
+    in_loop(host)
+    host.took(host.vehicle.stop(host.now, "the driver stops"))
+    meter = iso.MeterInfo(MeterID="M")
+    for _ in range(200):
+        if isinstance(host.request, iso.PowerDeliveryReq):
+            break
+        looping = isinstance(host.request, iso.ChargingStatusReq | iso.CurrentDemandReq)
+        host.answer(loop(host, MeterInfo=meter, ReceiptRequired=True) if looping else None)
+    assert host.request.ChargeProgress is STOP
+    host.finish()
+    assert host.vehicle.good
+
+
 # Ends
+
+
+def test_what_another_protocol_keeps_of_a_pause_is_of_no_use() -> None:
+    host = Host(resume=Paused(bytes(8), "iso15118_20_dc", b"", object()))
+    code = iso.ResponseCode.OK_OldSessionJoined
+    host.overrides[iso.SessionSetupReq] = iso.SessionSetupRes(ResponseCode=code, EVSEID="ZZ00000")
+    assert host.reach(iso.ChargeParameterDiscoveryReq).EVChargeParameter.DepartureTime is None
 
 
 @BOTH
