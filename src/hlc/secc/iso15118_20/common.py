@@ -252,8 +252,7 @@ class Conversation(conversation.Conversation):
         return PowerDeliveryRes(Header=self.header(), ResponseCode=code, EVSEStatus=self.status())
 
     def session_stop(self, request: SessionStopReq) -> SessionStopRes:
-        if self.delivering:
-            self.station.note("the vehicle stops out of the charge loop, without PowerDeliveryReq")
+        self.leaves_loop()
         self.standing_by = self.delivering = False
         self.halt()
         match request.ChargingSession:
@@ -432,7 +431,8 @@ class Conversation(conversation.Conversation):
         return MeterInfo(
             MeterID=self.station.settings.MeterID,
             ChargedEnergyReadingWh=max(0, int(outlet.energy_wh())),
-            BPT_DischargedEnergyReadingWh=max(0, int(outlet.returned_wh())) if self.bidirectional else None,
+            # Optional, and left out while it is zero: vehicles exist that cannot read it (EcoG iso15118).
+            BPT_DischargedEnergyReadingWh=max(0, int(outlet.returned_wh())) or None if self.bidirectional else None,
             MeterTimestamp=self.time(),
         )
 

@@ -111,6 +111,20 @@ class Talk:
     def deliver(self, progress: ChargeProgress, profile: common.EVPowerProfile | None = None) -> Any:
         return self.ask(PowerDeliveryReq, EVProcessing=DONE, ChargeProgress=progress, EVPowerProfile=profile)
 
+    def later(self, progress: ChargeProgress, profile: common.EVPowerProfile | None = None) -> Any:
+        """The same where the answer comes when a contactor has moved."""
+        header = MessageHeader(SessionID=self.station.session_id or bytes(8), TimeStamp=1_700_000_000)
+        request = PowerDeliveryReq(Header=header, EVProcessing=DONE, ChargeProgress=progress, EVPowerProfile=profile)
+        schema = exi.schema("iso15118_20_common")
+        before = len(self.effects)
+        self.effects += self.station.receive(0x8002, schema.encode(request), self.now)
+        for _ in range(100):
+            sent = [effect for effect in self.effects[before:] if isinstance(effect, Send)]
+            if sent:
+                return schema.decode(sent[0].payload)
+            self.wait(0.05)
+        raise AssertionError("no answer")
+
     def stop(self) -> Any:
         return self.ask(common.SessionStopReq, ChargingSession=common.ChargingSession.Terminate)
 
@@ -312,3 +326,9 @@ def over_pad() -> Callable[..., OverPad]:
 def under_pantograph() -> Callable[..., UnderPantograph]:
     """The same with a pantograph."""
     return UnderPantograph
+
+
+@pytest.fixture
+def talk_with() -> Callable[..., Talk]:
+    """Makes a station with an outlet that is given, and a vehicle by hand; then come protocol and settings."""
+    return Talk
