@@ -192,7 +192,6 @@ class Console:
             for name, value in values.items()
             if isinstance(value, Enum | bool) and not name.endswith(FICKLE)
         }
-        bad = alarm(event)
         soc = values.get("EVRESSSOC", values.get("PresentSOC"))
         if soc is not None and Side.EVCC not in self._power:
             self._soc = float(soc)
@@ -200,7 +199,7 @@ class Console:
             return
         self._shown[event.name] = news
         self._head(event.side)
-        said = describe(event)
+        said, bad = describe(event), alarm(event)
         if bad and bad not in said:
             said = f"{bad}  {said}"
         first, *more = self._wrapped(said)
