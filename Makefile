@@ -45,7 +45,7 @@ soak: $(VENV)/.installed ## simulate SESSIONS faulty sessions of every protocol 
 	@$(BIN)/python -m hlc.sim.soak --sessions $(SESSIONS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 	@$(BIN)/python -m hlc.sim.matching --matches $(MATCHES) $(if $(SEED),--seed $(SEED))
 
-sanitize: $(VENV)/.tools build/sanitize/.built ## run the tests on a C engine built with ASan and UBSan
+sanitize: $(VENV)/.tools build/sanitize/.built ## run the codec's tests on a C engine built with ASan and UBSan
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync .sanitize-vectors .sanitize-others
 
 fuzz: $(VENV)/.tools build/fuzz/target ## let a fuzzer look for input that breaks the codec, for SECONDS; INPUT=file repeats one
@@ -108,7 +108,7 @@ SANITIZED = PYTHONPATH=build/sanitize OPENHLC_EXI=native PYTHONMALLOC=malloc ASA
 .sanitize-vectors: # half of the time, on one of two cores; status 5 where ARGS leave no test in this half
 	@$(SANITIZED) $(VECTORS) || [ $$? = 5 ]
 .sanitize-others:
-	@$(SANITIZED) --ignore $(VECTORS) || [ $$? = 5 ]
+	@$(SANITIZED) tests/exi --ignore $(VECTORS) || [ $$? = 5 ]
 
 build/sanitize/.built: $(SOURCES) $(wildcard src/exi/*.py src/exi/messages/*.py src/exi/messages/*/*.py)
 	@echo "Building the C engine with sanitizers"
