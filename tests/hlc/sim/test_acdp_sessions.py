@@ -48,6 +48,7 @@ def charge(
 ) -> tuple[Pair, list[Event]]:
     """A short charge, and its events."""
     events: list[Event] = []
+    others.setdefault("transport", Transport("1.3"))
     back = 60.0 if modes is BOTH_WAYS else 0.0
     battery = Battery(soc=soc, max_discharge_amps=back, max_discharge_watts=1000.0 * back)
     pair = Pair(

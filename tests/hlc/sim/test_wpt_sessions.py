@@ -41,6 +41,7 @@ def at(name: str, act: Act, *more: tuple[str, Act]) -> Callable[[Pair, int, Deli
 def charge(tamper: Any = None, *, dynamic: bool = False, **others: Any) -> tuple[Pair, list[Event]]:
     """A short charge, and its events."""
     events: list[Event] = []
+    others.setdefault("transport", Transport("1.3"))
     settings = evcc.Settings(iso15118_20=Settings20(control=Control.DYNAMIC)) if dynamic else None
     pair = Pair(
         others.pop("vehicle", None) or SimulatedReceiver(Battery(soc=79.95, capacity_wh=30_000.0)),
