@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from hlc.flow import Refusal
 from hlc.rules import Kind, Phase, Rules
 
 if TYPE_CHECKING:
@@ -65,6 +66,16 @@ class Conversation:
 
     def look(self) -> None:
         """Move on what is running between messages."""
+
+    def leaves_loop(self) -> None:
+        """A vehicle stops the session: from the charge loop only Volkswagens do it, and no text allows it. Raises
+        `Refusal`."""
+        if not self.delivering:
+            return
+        text = "the vehicle stops out of the charge loop, without PowerDeliveryReq"
+        if self.station.settings.strict:
+            raise Refusal("FAILED_SequenceError", text, self.rules.clauses["sequence"])
+        self.station.note(text)
 
     def settled(self) -> bool:
         """After the end, when the outlet is safe: do what is left to be done. Whether it is."""

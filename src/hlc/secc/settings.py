@@ -29,8 +29,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     patience_s: float = 0.0
     """Granted to every request beyond the standard's sequence timeout."""
     pace_s: float = 0.0
-    """The answer to a repeated request comes so long after the one before, at least. Not above 0.15: vehicles wait 0.25 s
-    in the charge loop."""
+    """The answer to a repeated request comes so long after the one before, at least. Not above 0.15: vehicles wait
+    0.25 s in the charge loop."""
     MeterID: str = "0"
     services: frozenset[Service] = frozenset()
     """Offered beside charging, free of charge."""
