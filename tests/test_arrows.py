@@ -15,7 +15,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 
-SESSION = "exi hlc.ids hlc.v2gtp hlc.sap hlc.rules hlc.ports hlc.decisions hlc.flow hlc.trace.events"
+SESSION = "exi hlc.ids hlc.v2gtp hlc.sap hlc.rules hlc.ports hlc.decisions hlc.quirks hlc.flow hlc.trace.events"
 """What a machine is made of."""
 
 ARROWS = {
@@ -30,10 +30,11 @@ ARROWS = {
     "hlc.sap": "exi hlc.v2gtp",
     "hlc.rules": "exi hlc.ids hlc.v2gtp",
     "hlc.ports": "",
+    "hlc.quirks": "",
     "hlc.decisions": "hlc.ports",
     "hlc.trace": "",
     "hlc.trace.events": "hlc.ids",
-    "hlc.flow": "exi hlc.ids hlc.v2gtp hlc.sap hlc.rules hlc.ports hlc.trace.events",
+    "hlc.flow": "exi hlc.ids hlc.v2gtp hlc.sap hlc.rules hlc.ports hlc.quirks hlc.trace.events",
     "hlc.secc": SESSION,
     "hlc.evcc": SESSION,
     "hlc.trace.matching": "slac hlc.trace.events",

@@ -24,11 +24,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final, NamedTuple
 
+import msgspec
+
 import exi
 from exi.engine import Examined
 from exi.errors import DecodeError
-from hlc import sap
+from hlc import quirks, sap
 from hlc.ids import ChargePointState, VehicleState, message_id
+from hlc.quirks import Quirk, Shown
 from hlc.rules import Phase, Rules
 from hlc.trace.events import (
     Blame,
@@ -148,9 +151,15 @@ class Machine:
     side: ClassVar[Side]
     peer: ClassVar[Side]
     error_state: ClassVar[VehicleState | ChargePointState]
+    settings: Any
+    """What the owner of this end decides, with what is known of the peer."""
 
     def __init__(
-        self, protocols: Sequence[sap.Protocol], clock: Callable[[], float] | None, trace: Trace = ignore
+        self,
+        protocols: Sequence[sap.Protocol],
+        clock: Callable[[], float] | None,
+        quirks: Sequence[Quirk] = (),
+        trace: Trace = ignore,
     ) -> None:
         self.protocols = tuple(protocols)
         self.clock = clock
@@ -180,6 +189,9 @@ class Machine:
         self.good = False
         self.reason = ""
         self._schemas: dict[int, tuple[exi.Schema, ...]] = {PayloadType.EXI: (exi.schema("sap"),)}
+        self._quirks = list(quirks)
+        """Those that the peer has not been found to have."""
+        self._shown = Shown()
         self._effects: list[Effect] = []
         self._open: list[Phase] = []
         self._look_at: float | None = None
@@ -458,9 +470,21 @@ class Machine:
         number = message_id(table, name)
         self.trace(Message(at=self.now, side=side, schema=schema, name=name, id=number, message=document))
 
+    def _shows(self, **what: Any) -> bool:
+        """The peer has shown this of itself. Whether that is a known quirk, and settings have changed."""
+        self._shown = msgspec.structs.replace(self._shown, **what)
+        found = [quirk for quirk in self._quirks if quirk.shows.fit(self._shown)]
+        for quirk in found:
+            self._quirks.remove(quirk)
+            self.settings = quirks.changed(self.settings, quirk.settings)
+            self.note(f"quirk {quirk.name}: {quirk.about}")
+        return bool(found)
+
     def _speak(self, protocol: sap.Protocol, rules: Rules) -> None:
         """From now on messages are of this protocol."""
         self.protocol, self.rules = protocol, rules
+        if not self.transport.tls and protocol.tls_only:
+            self.note("ISO 15118-20 over plain TCP: for tests, the standard wants TLS 1.3")
         self._schemas = {kind: (exi.schema(name),) for kind, name in protocol.schemas.items()}
         if PayloadType.EXI not in self._schemas:
             every = tuple(exi.schema(name) for name in dict.fromkeys(protocol.schemas.values()))

@@ -24,6 +24,11 @@ class Protocol(NamedTuple):
     minor: int
     schemas: Mapping[int, str]
 
+    @property
+    def tls_only(self) -> bool:
+        """Whether the standard has it over TLS alone. [V2G20-2356]"""
+        return self.name.startswith("iso15118_20")
+
 
 def _iso15118_20(mode: str, schemas: dict[int, str]) -> Protocol:
     common: dict[int, str] = {
@@ -68,17 +73,15 @@ PROTOCOLS: Final[Mapping[str, Protocol]] = MappingProxyType(
 """Every protocol by name. What of them can be spoken is said where sessions are made."""
 
 
-def over(protocols: Iterable[Protocol], tls: str) -> list[Protocol]:
+def over(protocols: Iterable[Protocol], tls: str, *, strict: bool = False) -> list[Protocol]:
     """Those that may be spoken over this version of TLS, "1.2" or "1.3"; empty: plain TCP.
 
     DIN SPEC 70121 knows no TLS. ISO 15118-20 wants 1.3 and is never spoken over 1.2 [V2G20-2356]; over plain TCP it is
-    for tests, which is the caller's to allow.
+    for tests, which is the caller's to allow, and never where he is `strict`.
     """
-    return [
-        protocol
-        for protocol in protocols
-        if not tls or protocol is ISO15118_2 or (tls == "1.3" and protocol.name.startswith("iso15118_20"))
-    ]
+    if not tls:
+        return [protocol for protocol in protocols if not (strict and protocol.tls_only)]
+    return [protocol for protocol in protocols if protocol is ISO15118_2 or (tls == "1.3" and protocol.tls_only)]
 
 
 def offer(protocols: Sequence[Protocol]) -> supportedAppProtocolReq:
@@ -122,15 +125,18 @@ def negotiate(
     return supportedAppProtocolRes(ResponseCode=code, SchemaID=best.SchemaID), protocol
 
 
-def chosen(protocols: Sequence[Protocol], response: supportedAppProtocolRes) -> Protocol | None:
+def chosen(
+    protocols: Sequence[Protocol], response: supportedAppProtocolRes, *, strict: bool = False
+) -> Protocol | None:
     """What a vehicle that sent `offer(protocols)` has been answered; None: nothing that it offered, so it must leave.
 
-    Where one protocol was offered, an answer without SchemaID means that one: older stations leave it out.
+    Where one protocol was offered, an answer without SchemaID means that one: older stations leave it out. To who is
+    `strict` it means nothing.
     """
     if response.ResponseCode is ResponseCode.Failed_NoNegotiation:
         return None
     if response.SchemaID is None:
-        return protocols[0] if len(protocols) == 1 else None
+        return protocols[0] if len(protocols) == 1 and not strict else None
     if 1 <= response.SchemaID <= len(protocols):
         return protocols[response.SchemaID - 1]
     return None

@@ -16,6 +16,7 @@ from hlc.commands import simulated, transport
 from hlc.commands.output import Output, output, say
 from hlc.evcc import Vehicle
 from hlc.evcc.vehicle import MESSAGE
+from hlc.runtime import quirks
 from hlc.runtime.connection import Connection
 from hlc.runtime.discovery import Found, discover
 from hlc.runtime.errors import SetupError, WrongUsage
@@ -112,6 +113,7 @@ class Charge:
         self._unexplained: SessionEnded | None = None
         self._asked = False
         self.ev = simulated.vehicle(options)
+        self._quirks = [] if options.strict else quirks.known("vehicle")
         mac = interface.mac() if interface is not None else None
         self._settings = simulated.vehicle_settings(options, **({} if mac is None else {"EVCCID": mac}))
 
@@ -198,7 +200,14 @@ class Charge:
 
     async def _session_at(self, found: Found, protocols: list[sap.Protocol]) -> tuple[bool, bool]:
         """One session there; whether it ended well, and whether it came to one: TLS may fail before."""
-        machine = Vehicle(self.ev, protocols=protocols, settings=self._settings, clock=time.time, trace=self._traced)
+        machine = Vehicle(
+            self.ev,
+            protocols=protocols,
+            settings=self._settings,
+            clock=time.time,
+            quirks=self._quirks,
+            trace=self._traced,
+        )
         self._lost = asyncio.get_running_loop().create_future()
         security = self._security if found.tls else PLAIN
         connection = self._connection = await connect(found, machine, self._out.trace, security)

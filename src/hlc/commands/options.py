@@ -117,6 +117,9 @@ def add_session_arguments(parser: argparse.ArgumentParser, who: str) -> None:
     parser.add_argument("--control", metavar="WORD", help=taking("control"))
     parser.add_argument("--auth", metavar="A,B", default="eim", help=taking("auth"))
     parser.add_argument("--config", metavar="FILE", type=Path, help=f"a real {who} (not built yet)")
+    parser.add_argument(
+        "--strict", action="store_true", help="to the letter of the standards, and no quirks (docs/tolerance.md)"
+    )
     parser.add_argument("--once", action="store_true", help="end after the first session: exit code 0 if it ended well")
     parser.add_argument("--json", action="store_true", help="trace events on standard output, a JSON object per line")
 

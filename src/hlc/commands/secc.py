@@ -18,6 +18,7 @@ from hlc.commands import simulated, transport
 from hlc.commands.output import output, say
 from hlc.flow import Machine
 from hlc.ports import Outlet
+from hlc.runtime import quirks
 from hlc.runtime.errors import WrongUsage
 from hlc.runtime.interfaces import find, names
 from hlc.runtime.matching import ASSUMED, Matching, Outcome, opened
@@ -67,6 +68,7 @@ async def _serve(options: Any) -> int:
     with output(json=options.json) as out, ExitStack() as closing:
         security = transport.of_station(options, closing)
         outlet, sessions = simulated.outlet(options), PausedSessions()
+        known = [] if options.strict else quirks.known("station")
         many = interface.loopback  # there is no cable by which only one vehicle could come
         say("secc", "without --config the outlet is simulated" + ", one for each vehicle" * many)
         plug: Plug | None = None
@@ -84,6 +86,7 @@ async def _serve(options: Any) -> int:
                 protocols=shared.protocols(options),
                 settings=simulated.station_settings(options),
                 sessions=sessions,
+                quirks=known,
                 trace=out.session(),
             )
 

@@ -58,13 +58,13 @@ def station_settings(options: Any) -> secc.Settings:
     """What the operator decides."""
     control = shared.control(options)
     controls = tuple(Control) if control is None else (control,)
-    return secc.Settings(iso15118_20=StationSettings20(controls=controls))
+    return secc.Settings(strict=options.strict, iso15118_20=StationSettings20(controls=controls))
 
 
 def vehicle_settings(options: Any, **others: Any) -> evcc.Settings:
     """What the owner decides, with these `others`."""
     control = shared.control(options) or Control.SCHEDULED
-    return evcc.Settings(iso15118_20=VehicleSettings20(control=control), **others)
+    return evcc.Settings(strict=options.strict, iso15118_20=VehicleSettings20(control=control), **others)
 
 
 def _modes(options: Any) -> frozenset[Mode]:

@@ -45,11 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def policy(options: Any) -> Policy:
     """Whether there is TLS. Raises `WrongUsage` where the options contradict each other."""
     word = options.tls or ("never" if options.pki is None else "allow")
+    protocols = shared.protocols(options)
     if word == Policy.NEVER:
+        if options.strict and all(protocol.tls_only for protocol in protocols):
+            raise WrongUsage("--strict has no ISO 15118-20 without TLS: give --pki DIR; hlc pki create DIR makes one")
         if options.keylog is not None:
             raise WrongUsage("--keylog is of no use without TLS: give --pki DIR, and leave --tls never out")
         return Policy.NEVER
-    if not versions(shared.protocols(options)):
+    if not versions(protocols):
         what = f"--tls {word}" if options.tls else "--pki DIR"
         raise WrongUsage(f"{what} is of no use with these --protocols: DIN SPEC 70121 knows no TLS")
     if options.pki is None:
@@ -59,7 +62,7 @@ def policy(options: Any) -> Policy:
 
 def versions(protocols: list[sap.Protocol]) -> list[Version]:
     """The versions of TLS that protocols want: ISO 15118-2 1.2, ISO 15118-20 1.3."""
-    modern = any(protocol.name.startswith("iso15118_20") for protocol in protocols)
+    modern = any(protocol.tls_only for protocol in protocols)
     return [Version.TLS13] * modern + [Version.TLS12] * (sap.ISO15118_2 in protocols)
 
 
@@ -81,7 +84,7 @@ def of_vehicle(options: Any, closing: ExitStack) -> Security:
     from hlc.runtime.tls import vehicle_security
 
     pki, keylog = _pki("evcc", options), _keylog(options, closing)
-    return vehicle_security(pki, versions(shared.protocols(options)), keylog=keylog)
+    return vehicle_security(pki, versions(shared.protocols(options)), keylog=keylog, strict=options.strict)
 
 
 def wireless(options: Any) -> SdpWirelessRequest | None:

@@ -76,9 +76,11 @@ class Dc:
     def after_cable_check(self, request: Any, response: Any) -> Kind | None:
         if not finished(response):
             return type(request)
-        following = self._kind("PreChargeReq")
-        if following not in self.session.rules.then(request, response):
-            status = response.DC_EVSEStatus
+        following, status = self._kind("PreChargeReq"), response.DC_EVSEStatus
+        proven = following in self.session.rules.then(request, response)
+        if self.vehicle.settings.strict:  # where others are content with what does not say no
+            proven = proven and status.EVSEIsolationStatus is not None and status.EVSEStatusCode == "EVSE_Ready"
+        if not proven:
             return self.session.leave(f"cable check: isolation {status.EVSEIsolationStatus}, {status.EVSEStatusCode}")
         return following
 
@@ -106,6 +108,12 @@ class Dc:
         self.ev.show_ready(ready=False)
         self.ev.open_contactors(emergency=False)
         return not self.ev.contactors_closed() or self.session.waited("opening") >= OPENING_S
+
+    def after_end(self) -> Kind | None:
+        """What follows the end of power delivery, when the contactors have opened."""
+        if not self.opened():
+            return None
+        return self._kind("WeldingDetectionReq" if self.vehicle.settings.welding_detection else "SessionStopReq")
 
     def after_welding_detection(self, request: Any, response: Any) -> Kind | None:
         following = self._kind("SessionStopReq")

@@ -106,7 +106,7 @@ class Conversation(Session):
             return CurrentDemandReq
         # The station has switched off: state B, then contactors, then see whether they have opened.
         self.vehicle.make_safe(emergency=False)
-        return WeldingDetectionReq if self.dc.opened() else None
+        return self.dc.after_end()
 
     # What an answer says beside its purpose
 

@@ -230,9 +230,7 @@ class Conversation(Session):
                         return None
                 return ChargeParameterDiscoveryReq
         self.vehicle.make_safe(emergency=False)
-        if isinstance(self.power, Dc) and not self.power.opened():
-            return None
-        return WeldingDetectionReq if isinstance(self.power, Dc) else SessionStopReq
+        return self.power.after_end() if isinstance(self.power, Dc) else SessionStopReq
 
     def after_metering_receipt(self, request: Any, response: MeteringReceiptRes) -> Kind | None:
         """What was due before the receipt: stations that want one every time would keep the vehicle for ever."""

@@ -15,6 +15,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     patience_s: float = 0.0
     """Granted to every answer beyond the standard's timeout. Stations of the field exceed it at
     ChargeParameterDiscovery, PowerDelivery and in the charge loop."""
+    strict: bool = False
+    """Leave stations that do not keep to the letter of the standards, where that is noted only otherwise."""
+    welding_detection: bool = True
+    """Look after the charge whether the station's relays have opened. A vehicle need not."""
     departure_s: float | None = None
     """The vehicle leaves so long after the beginning of the session; None: it is not known, and charges at once."""
     services: frozenset[int] = frozenset()

@@ -22,6 +22,7 @@ from hlc.evcc.settings import Settings
 from hlc.flow import Decoded, Machine, Paused, failed
 from hlc.ids import VehicleState
 from hlc.ports import EV
+from hlc.quirks import Quirk
 from hlc.rules import MAIN, SETUP, Kind, Phase, Rule
 from hlc.trace.events import Blame, Measurement, Side, Trace, ignore
 from hlc.v2gtp import PayloadType
@@ -45,7 +46,7 @@ CONVERSATIONS: Final[Mapping[str, Callable[[Vehicle], Conversation]]] = {
 
 class Vehicle(Machine):
     """One connection to a station. `protocols` are offered in this order, the best first. `resume` is a paused session
-    that is to go on; `clock()` gives the seconds since 1970."""
+    that is to go on; `clock()` gives the seconds since 1970; `quirks` are known of stations."""
 
     side = Side.EVCC
     peer = Side.SECC
@@ -59,12 +60,13 @@ class Vehicle(Machine):
         settings: Settings | None = None,
         resume: Paused | None = None,
         clock: Callable[[], float] | None = None,
+        quirks: Sequence[Quirk] = (),
         trace: Trace = ignore,
     ) -> None:
-        super().__init__(protocols, clock, trace)
+        super().__init__(protocols, clock, quirks, trace)
         self.ev = ev
         self.resume = resume
-        self.settings = settings or Settings()
+        self.settings: Settings = settings or Settings()
         self.conversation: Conversation | None = None
         self.live = False
         """Whether the vehicle shows, or has shown, that it is ready for energy."""
@@ -93,8 +95,8 @@ class Vehicle(Machine):
     def is_settled(self) -> bool:
         return not self.ev.connector_locked()
 
-    def energy_wh(self) -> float:
-        return self.ev.energy_wh()
+    def meters(self) -> tuple[float, float]:
+        return self.ev.energy_wh(), self.ev.returned_wh()
 
     def measured(self) -> None:
         """Trace what the vehicle measures at its inlet."""
@@ -132,11 +134,16 @@ class Vehicle(Machine):
     # Steps
 
     def _start(self) -> None:
-        self._energy_at_start = self.ev.energy_wh()
+        self._meters_at_start = self.meters()
         self.enter(VehicleState.INITIAL)
         self._open.append(SETUP)
         self._begin(SETUP)
-        self.protocols = tuple(sap.over(self.protocols, self.transport.tls))
+        self.protocols = tuple(sap.over(self.protocols, self.transport.tls, strict=self.settings.strict))
+        if not self.protocols:
+            over = f"TLS {self.transport.tls}" if self.transport.tls else "plain TCP"
+            self.fault(Blame.SETUP, f"over {over} this vehicle speaks none of its protocols")
+            self.end("nothing to offer")
+            return
         request = sap.offer(self.protocols)
         self._emit(PayloadType.EXI, request, request)
         self._await(request, SAP_TIMEOUT_S)
@@ -192,6 +199,8 @@ class Vehicle(Machine):
         if stream == MAIN:
             self._asked = None
             self.met(MESSAGE, type(response).__name__)
+            if type(request) is self.rules.first:
+                self._set_up(response)
             self._phases(response)
             self._answer = (request, response)
             self.conversation.answered(request, response)
@@ -231,15 +240,22 @@ class Vehicle(Machine):
             return
         self.met(MESSAGE, type(response).__name__)
         self._asked = None
-        protocol = sap.chosen(self.protocols, response)
+        protocol = sap.chosen(self.protocols, response, strict=self.settings.strict)
         if protocol is None:
             text = f"{response.ResponseCode.value}, SchemaID {response.SchemaID}: nothing that was offered"
             self.fault(Blame.REMOTE, text)
             self.end("no protocol in common")
             return
+        self._shows(protocol=protocol.name)
         self.conversation = CONVERSATIONS[protocol.name](self)
         self._speak(protocol, self.conversation.rules)
         self._ask(self.conversation.rules.first)
+
+    def _set_up(self, response: Any) -> None:
+        """The session stands: the station has shown who it is."""
+        assert self.protocol is not None
+        if self._shows(EVSEID=response.EVSEID, SessionID=self.session_id):
+            self.conversation = CONVERSATIONS[self.protocol.name](self)
 
     def _choose(self) -> None:
         """Ask what the rules allow and the protocol's file prefers, now or in a while."""

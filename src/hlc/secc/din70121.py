@@ -72,15 +72,9 @@ SCHEDULE: Final = 1
 """ID of the one schedule that is offered."""
 DAY_S: Final = 86400
 
-DC_TYPES: Final = frozenset(
-    {
-        EVRequestedEnergyTransfer.DC_extended,
-        EVRequestedEnergyTransfer.DC_core,
-        # Old cars ask for these over the same contacts.
-        EVRequestedEnergyTransfer.DC_combo_core,
-        EVRequestedEnergyTransfer.DC_unique,
-    }
-)
+DC_TYPES: Final = frozenset({EVRequestedEnergyTransfer.DC_extended, EVRequestedEnergyTransfer.DC_core})
+OLD_DC_TYPES: Final = frozenset({EVRequestedEnergyTransfer.DC_combo_core, EVRequestedEnergyTransfer.DC_unique})
+"""Old cars ask for these over the same contacts."""
 
 
 class Conversation(conversation.Conversation):
@@ -114,7 +108,7 @@ class Conversation(conversation.Conversation):
         clock = self.station.clock
         return SessionSetupRes(
             ResponseCode=ResponseCode.OK_NewSessionEstablished,  # [V2G-DC-393]; resuming is not part of DIN 70121
-            EVSEID=self.station.settings.EVSEID,
+            EVSEID=evse_id(self.station.settings.EVSEID),
             DateTimeNow=None if clock is None else int(clock()),
         )
 
@@ -140,7 +134,8 @@ class Conversation(conversation.Conversation):
 
     def charge_parameter_discovery(self, request: ChargeParameterDiscoveryReq) -> ChargeParameterDiscoveryRes:
         wanted = request.EVRequestedEnergyTransferType
-        if wanted not in DC_TYPES:  # [V2G-DC-397]
+        strict = self.station.settings.strict
+        if wanted not in DC_TYPES and (strict or wanted not in OLD_DC_TYPES):  # [V2G-DC-397], [V2G-DC-625]
             text = f"{wanted} is asked for, this is a DC outlet"
             raise Refusal(ResponseCode.FAILED_WrongEnergyTransferType, text, "V2G-DC-397")
         self.dc.discover(request.EVChargeParameter)
@@ -162,9 +157,8 @@ class Conversation(conversation.Conversation):
         return PowerDeliveryRes(ResponseCode=OK, EVSEStatus=self.dc.status())
 
     def session_stop(self, request: SessionStopReq) -> SessionStopRes:
-        # Legal in every state before the flow of energy; from the charge loop Volkswagens do it: no current first.
-        if self.delivering:
-            self.station.note("the vehicle stops out of the charge loop, without PowerDeliveryReq")
+        # Legal in every state before the flow of energy.
+        self.leaves_loop()
         self.dc.stop()
         return SessionStopRes(ResponseCode=OK)
 
@@ -244,6 +238,16 @@ class Conversation(conversation.Conversation):
             if self.station.settings.strict:
                 raise Refusal(ResponseCode.FAILED_ChargingProfileInvalid, text, "V2G-DC-399")
             self.station.note(text)
+
+
+def evse_id(setting: bytes) -> bytes:
+    """The operator's EVSEID: that of DIN SPEC 91286 with a digit in half an octet and A for the asterisk, else zero.
+
+    Cars leave at any other form (Renault Zoe); all recorded stations send zero.
+    """
+    digits = setting.removeprefix(b"+").replace(b"*", b"A")
+    fits = setting[-1:].isdigit() and set(digits) <= set(b"0123456789A") and len(digits) % 2 == 0
+    return bytes.fromhex(digits.decode()) if fits and len(digits) <= 64 else b"\0"
 
 
 def _processing(*, finished: bool) -> EVSEProcessing:

@@ -14,6 +14,7 @@ from hlc import sap
 from hlc.flow import Decoded, Machine, Paused, Refusal, failed
 from hlc.ids import ChargePointState
 from hlc.ports import COMMUNICATION, NO_PWM, ControlPilot, Outlet, Trouble
+from hlc.quirks import Quirk
 from hlc.rules import MAIN, SETUP, Kind, Phase, Rules
 from hlc.rules.din70121 import RULES as DIN70121
 from hlc.secc import din70121, iso15118_2
@@ -26,6 +27,7 @@ from hlc.secc.settings import Settings
 from hlc.trace.events import Blame, Measurement, Side, Trace, ignore
 
 SEQUENCE: Final = "V2G_SECC_Sequence_Timeout"
+PACE: Final = "pace"
 OSCILLATOR: Final = "V2G_SECC_CPOscillator_Retain_Time"
 STOP_PATIENCE: Final = "patience with a vehicle that was told to stop"
 STOP_PATIENCE_S: Final = 15.0
@@ -74,7 +76,7 @@ class Station(Machine):
     """One connection of a vehicle to an outlet.
 
     `random(n)` gives n unpredictable octets (session IDs); `clock()` the seconds since 1970, for the vehicle's clock.
-    `sessions` are the paused ones of this outlet.
+    `sessions` are the paused ones of this outlet; `quirks` are known of vehicles.
     """
 
     side = Side.SECC
@@ -90,12 +92,13 @@ class Station(Machine):
         protocols: Sequence[sap.Protocol] = (sap.DIN70121,),
         settings: Settings | None = None,
         sessions: PausedSessions | None = None,
+        quirks: Sequence[Quirk] = (),
         trace: Trace = ignore,
     ) -> None:
-        super().__init__(protocols, clock, trace)
+        super().__init__(protocols, clock, quirks, trace)
         self.outlet = outlet
         self.random = random
-        self.settings = settings or Settings()
+        self.settings: Settings = settings or Settings()
         self.sessions = sessions or PausedSessions()
         self.conversation: Conversation | None = None
         self.live = False
@@ -105,6 +108,8 @@ class Station(Machine):
         """Why every further request but those that wind down is answered with FAILED."""
         self._doomed_code = "FAILED"
         self._asked_at = 0.0
+        self._answered: tuple[Kind, float] | None = None
+        """The last request of the main stream that was answered, and when."""
         self._pilot_was_ready = False
         self.expected: frozenset[Kind] = frozenset()
         """The requests that may come next in the main stream."""
@@ -132,8 +137,8 @@ class Station(Machine):
     def is_settled(self) -> bool:
         return self.conversation is None or (self.is_safe() and self.conversation.settled())
 
-    def energy_wh(self) -> float:
-        return self.outlet.energy_wh()
+    def meters(self) -> tuple[float, float]:
+        return self.outlet.energy_wh(), self.outlet.returned_wh()
 
     def measured(self) -> None:
         """Trace what the outlet measures."""
@@ -171,6 +176,9 @@ class Station(Machine):
         if self.live and not self.closed and self.conversation is not None:
             self.conversation.look()
             self.watch()
+        self._serve_waiting()
+
+    def _serve_waiting(self) -> None:
         if self._waiting is not None and not self.closed:
             payload_type, request = self._waiting
             self._serve(payload_type, request, lambda: self._handle(MAIN, request))
@@ -198,7 +206,7 @@ class Station(Machine):
     # Steps
 
     def _start(self) -> None:
-        self._energy_at_start = self.outlet.energy_wh()
+        self._meters_at_start = self.meters()
         self.outlet.show_pilot(COMMUNICATION)
         self.enter(ChargePointState.INITIAL)
         self._open.append(SETUP)
@@ -206,7 +214,8 @@ class Station(Machine):
         self._await_request(DIN70121)
 
     def _await_request(self, rules: Rules, seconds: float | None = None) -> None:
-        self.timers.start(SEQUENCE, SEQUENCE, self.now, rules.sequence_timeout_s if seconds is None else seconds)
+        allowed = rules.sequence_timeout_s if seconds is None else seconds
+        self.timers.start(SEQUENCE, SEQUENCE, self.now, allowed + self.settings.patience_s)
 
     def _begin(self, phase: Phase) -> None:
         if phase.secc is not None:
@@ -223,6 +232,9 @@ class Station(Machine):
             self.timers.start(STOP_PATIENCE, STOP_PATIENCE, self.now, STOP_PATIENCE_S)
 
     def _timeout(self, key: Any, name: str, length: float) -> None:
+        if key == PACE:
+            self._serve_waiting()
+            return
         if key == OSCILLATOR:
             self.outlet.show_pilot(NO_PWM)
             self._settle()
@@ -308,18 +320,26 @@ class Station(Machine):
             self.fault(Blame.REMOTE, f"{type(request).__name__} is no request")
             self.end("not a request")
             return
-        response, protocol = sap.negotiate(request, sap.over(self.protocols, self.transport.tls))
+        usable = sap.over(self.protocols, self.transport.tls, strict=self.settings.strict)
+        response, protocol = sap.negotiate(request, usable)
         self._emit(payload_type, response, response)
         if protocol is None:
             offered = ", ".join(entry.ProtocolNamespace for entry in request.AppProtocol)
             self.fault(Blame.REMOTE, f"nothing in common: the vehicle offers {offered}", "V2G2-172")
             self.end("no protocol in common")
             return
-        self.conversation = CONVERSATIONS[protocol.name](self)
-        self._handlers = {MAIN: self.conversation.handlers(), **self.conversation.aside_handlers()}
-        self._speak(protocol, self.conversation.rules)
-        self.expected = frozenset({self.conversation.rules.first})
-        self._await_request(self.conversation.rules)
+        namespaces = frozenset(entry.ProtocolNamespace for entry in request.AppProtocol)
+        self._shows(protocol=protocol.name, namespaces=namespaces)
+        conversation = self._converse(protocol)
+        self._speak(protocol, conversation.rules)
+        self.expected = frozenset({conversation.rules.first})
+        self._await_request(conversation.rules)
+
+    def _converse(self, protocol: sap.Protocol) -> Conversation:
+        """Begin a session in this protocol, by the settings as they are now."""
+        self.conversation = conversation = CONVERSATIONS[protocol.name](self)
+        self._handlers = {MAIN: conversation.handlers(), **conversation.aside_handlers()}
+        return conversation
 
     def _answer(self, stream: int, session_id: bytes, request: Any) -> Any:
         """The answer to a request. Raises `Refusal`."""
@@ -344,6 +364,9 @@ class Station(Machine):
             self.enter(self.rules.by_request[kind].secc)
             self._phases(request)
         if first:
+            assert self.protocol is not None
+            if self._shows(EVCCID=request.EVCCID):
+                self._converse(self.protocol)
             self.session_id = session_id if self.conversation.joins(session_id) else self._new_session_id()
         return self._handle(stream, request)
 
@@ -354,7 +377,18 @@ class Station(Machine):
             return self.conversation.refuse(request, self._doomed_code)  # why has been traced
         if self.stopping is not None and not self.conversation.can_tell(request):
             raise Refusal("FAILED", self.stopping, blame=Blame.SETUP)
+        if stream == MAIN and self._hastens(type(request)):
+            return LATER
         return self._handlers[stream][type(request)](request)
+
+    def _hastens(self, kind: Kind) -> bool:
+        """Whether a repeated request came so early that its answer is held back."""
+        last, at = self._answered or (None, 0.0)
+        due = at + self.settings.pace_s
+        if kind is not last or self.now >= due:
+            return False
+        self.timers.start(PACE, PACE, self.now, due - self.now)
+        return True
 
     def _new_session_id(self) -> bytes:
         """Eight unpredictable octets, not all zero: zero is what a vehicle without a session sends. [V2G-DC-393]"""
@@ -376,6 +410,7 @@ class Station(Machine):
         if stream != MAIN:
             self._expected_aside[stream] = self.rules.then(request, response, stream)
             return
+        self._answered = type(request), self.now
         self._phases(response)
         self.expected = self.rules.then(request, response)
         if self.expected:

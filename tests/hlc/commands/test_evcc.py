@@ -87,7 +87,15 @@ class World:
         **options: Any,
     ) -> int:
         defaults: dict[str, Any] = {"soc": 20.0, "target_soc": 80.0, "protocols": "din70121", "secc": None}
-        defaults |= {"max_time": None, "tls": None, "pki": None, "keylog": None, "modes": "dc", "control": None}
+        defaults |= {
+            "max_time": None,
+            "tls": None,
+            "pki": None,
+            "keylog": None,
+            "modes": "dc",
+            "control": None,
+            "strict": False,
+        }
         given = SimpleNamespace(once=once, **{**defaults, **options})
 
         async def run() -> int:

@@ -17,7 +17,7 @@ from hlc.sim.wpt import SimulatedPad, SimulatedReceiver
 
 
 def options(modes: str, protocols: str = "iso15118-2") -> Namespace:
-    return Namespace(modes=modes, protocols=protocols, soc=20.0, target_soc=70.0, control=None)
+    return Namespace(modes=modes, protocols=protocols, soc=20.0, target_soc=70.0, control=None, strict=False)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,9 @@ ISO = "iso15118_2,iso15118_20_dc"
 
 
 def options(**given: Any) -> SimpleNamespace:
-    return SimpleNamespace(**{"tls": None, "pki": None, "keylog": None, "protocols": ISO, "modes": "dc", **given})
+    return SimpleNamespace(
+        **{"tls": None, "pki": None, "keylog": None, "protocols": ISO, "modes": "dc", "strict": False, **given}
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,7 @@ def test_policy(given: dict[str, Any], policy: Policy) -> None:
         ({"tls": "allow"}, "--tls allow needs certificates: --pki DIR; hlc pki create DIR makes some for tests"),
         ({"tls": "never", "keylog": Path("x")}, "--keylog is of no use without TLS"),
         ({"pki": Path("x"), "protocols": "din70121"}, "--pki DIR is of no use with these --protocols"),
+        ({"strict": True, "protocols": "iso15118-20"}, "--strict has no ISO 15118-20 without TLS: give --pki DIR"),
     ],
 )
 def test_contradictions(given: dict[str, Any], why: str) -> None:

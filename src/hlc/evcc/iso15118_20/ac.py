@@ -38,7 +38,7 @@ class Conversation(common.Conversation):
     rules = RULES
     modes = frozenset({Mode.AC, Mode.AC_BPT})
     discovery = AC_ChargeParameterDiscoveryReq
-    paces: ClassVar[Mapping[Kind, float]] = {**common.Conversation.paces, AC_ChargeLoopReq: 0.2}
+    paces: ClassVar[Mapping[Kind, float]] = {**common.Conversation.paces, AC_ChargeLoopReq: 0.1}
 
     def __init__(self, vehicle: Vehicle) -> None:
         super().__init__(vehicle)

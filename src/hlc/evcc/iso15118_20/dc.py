@@ -123,7 +123,7 @@ class Conversation(common.Conversation):
         self.ev.open_contactors(emergency=False)
         if self.ev.contactors_closed() and self.waited("opening") < OPENING_S:
             return None
-        return DC_WeldingDetectionReq
+        return DC_WeldingDetectionReq if self.vehicle.settings.welding_detection else SessionStopReq
 
     def after_welding_detection(self, request: DC_WeldingDetectionReq, response: DC_WeldingDetectionRes) -> Kind | None:
         return SessionStopReq if request.EVProcessing is Processing.Finished else DC_WeldingDetectionReq

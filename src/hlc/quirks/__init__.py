@@ -1,0 +1,108 @@
+"""Quirks: what a certain make of vehicle or station needs of us, as data. One file per quirk stands beside this one.
+
+Such a file says in one sentence what the peer does and what we do about it, where that is known from, which of our ends
+it concerns (`station`, `vehicle`), what the peer shows by which it is known (`shows`), and which settings of ours it
+changes (`settings`, the fields of `secc.Settings` or `evcc.Settings`). What settings cannot say is no quirk: it is
+tolerated of all, in the code.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+
+SUFFIX: Final = ".toml"
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What a peer has shown of itself so far."""
+
+    protocol: str = ""
+    """The one that is spoken, as in `sap.PROTOCOLS`."""
+    namespaces: frozenset[str] = frozenset()
+    """Those that the vehicle offers, known ones or not."""
+    EVCCID: str | bytes = ""
+    EVSEID: str | bytes = ""
+    SessionID: bytes = b""
+
+
+class Shows(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """By what a peer is known: by all that is said here. Of octets their hexadecimal digits are meant."""
+
+    protocol: tuple[str, ...] = ()
+    """One of these."""
+    namespace: str = ""
+    """The vehicle offers it."""
+    EVCCID: str = ""
+    """So it begins: the maker of a modem, where it is a MAC address."""
+    EVSEID: str = ""
+    """So it begins."""
+    SessionID: str = ""
+    """So the one that a station gives begins."""
+
+    def fit(self, shown: Shown) -> bool:
+        """Whether a peer is of this kind."""
+        beginnings = (
+            (self.EVCCID, shown.EVCCID),
+            (self.EVSEID, shown.EVSEID),
+            (self.SessionID, shown.SessionID),
+        )
+        return (
+            (not self.protocol or shown.protocol in self.protocol)
+            and (not self.namespace or self.namespace in shown.namespaces)
+            and all(_text(value).upper().startswith(beginning.upper()) for beginning, value in beginnings)
+        )
+
+
+class Quirk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One quirk of one kind of peer."""
+
+    name: str
+    end: Literal["station", "vehicle"]
+    """The end of ours that it concerns."""
+    about: str
+    source: str
+    shows: Shows
+    settings: dict[str, Any]
+
+
+Settings = TypeVar("Settings", bound=msgspec.Struct)
+
+
+def read(texts: Mapping[str, str]) -> list[Quirk]:
+    """Quirks from their files, by name. Raises `ValueError` for what is none."""
+    found = []
+    for file, text in sorted(texts.items()):
+        try:
+            quirk = msgspec.convert({"name": file.removesuffix(SUFFIX), **tomllib.loads(text)}, Quirk)
+        except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+            raise ValueError(f"{file}: {error}") from None
+        if quirk.shows == Shows():
+            raise ValueError(f"{file}: it says nothing of what the peer shows, and would be one of all peers")
+        found.append(quirk)
+    return found
+
+
+def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    """Settings with these changes; those of a protocol are a table of their own. Raises `ValueError`."""
+    fields = {field.name: field for field in msgspec.structs.fields(settings)}
+    new = {}
+    for name, value in changes.items():
+        if name not in fields:
+            raise ValueError(f"there is no setting {name}")
+        old = getattr(settings, name)
+        if isinstance(old, msgspec.Struct):
+            new[name] = changed(old, value)
+            continue
+        try:
+            new[name] = msgspec.convert(value, fields[name].type)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return msgspec.structs.replace(settings, **new)
+
+
+def _text(value: str | bytes) -> str:
+    return value.hex() if isinstance(value, bytes) else value
