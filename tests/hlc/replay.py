@@ -151,6 +151,9 @@ class RecordedOutlet:
     def energy_wh(self) -> float:
         return 0.0
 
+    def returned_wh(self) -> float:
+        return 0.0
+
     def wanted_watts(self) -> float | None:
         return None
 
