@@ -12,12 +12,12 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from hlc.commands import options as shared
-from hlc.evcc import Settings
+from hlc.commands.charge import Charge, charge
 from hlc.ids import VehicleState
-from hlc.runtime.errors import SetupError, WrongUsage
-from hlc.sim import Battery, SimulatedOutlet, SimulatedVehicle
-from hlc.sim.ac import SimulatedAcOutlet, SimulatedAcVehicle
+from hlc.runtime.errors import SetupError
 from hlc.sim.arrival import Arrival
 from hlc.sim.pair import Pair
 from hlc.trace.console import Console, Paint, colours_wanted
@@ -31,6 +31,7 @@ EXAMPLES: Final = """\
 examples:
   hlc demo                              watch it; it takes about 15 s
   hlc demo --protocol iso15118-2 --mode ac
+  hlc demo --protocol iso15118-20 --mode wpt --control dynamic
   hlc demo --speed 1                    in real time
   hlc demo --speed 0 --write s.pcapng   as fast as possible, with a capture to look at: hlc decode s.pcapng
   hlc demo --speed 0 | less             as plain lines
@@ -42,7 +43,6 @@ TALK_SPEED: Final = 2.0
 CHARGE_SPEED: Final = 80.0
 """Without --speed: how much faster than life the charge loop is shown."""
 CHARGE_STATES: Final = (VehicleState.CURRENT_DEMAND, VehicleState.CHARGING_STATUS)
-NAMES: Final = {"din70121": "DIN SPEC 70121", "iso15118-2": "ISO 15118-2"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,8 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("--protocol", metavar="NAME", default="din70121", help=shared.taking("protocol"))
     parser.add_argument("--mode", metavar="MODE", default="dc", help=shared.taking("mode"))
+    parser.add_argument("--control", metavar="WORD", help=f"in ISO 15118-20, {shared.taking('control')}")
     parser.add_argument("--auth", metavar="WORD", default="eim", help=shared.taking("auth"))
-    parser.add_argument("--no-tls", action="store_true", help="plain TCP (DIN 70121 knows nothing else)")
+    parser.add_argument("--no-tls", action="store_true", help="plain TCP, without TLS (DIN 70121 knows nothing else)")
     parser.add_argument(
         "--speed",
         metavar="N",
@@ -65,7 +66,8 @@ def run(options: Any) -> int:
     """Show a charge; the exit code."""
     shared.check_choices(options)
     arrival = Arrival()
-    pair = world(options.protocol, options.mode)
+    shown = charge(options.protocol, options.mode, options.control, tls=not options.no_tls)
+    pair = shown.pair
     stream = sys.stdout
     paint = Paint(colours_wanted(stream))
     console = Console(stream, clock=time.monotonic)
@@ -76,18 +78,12 @@ def run(options: Any) -> int:
         consumers.insert(0, writer)
     began = time.monotonic()
     battery, target = pair.ev.battery, pair.ev.target_soc()
-    console.text(
-        paint(
-            "bold",
-            f"A car charges at a station: SLAC, then {NAMES[options.protocol]}, {options.mode.upper()}, plain TCP. "
-            "Both are simulated.",
-        )
-    )
+    console.text(paint("bold", f"A car charges at a station: {shown.title}. Both are simulated."))
     console.text(f"{battery.capacity_wh / 1000:g} kWh battery from {battery.soc:g} % to {target:g} %")
     console.text()
     try:
         with stopping(pair) as stop_if_asked:
-            for event in paced(whole(arrival, pair), options.speed):
+            for event in paced(whole(arrival, shown), options.speed):
                 for consumer in consumers:
                     consumer(event)
                 stop_if_asked()
@@ -108,26 +104,16 @@ def run(options: Any) -> int:
     return 0 if summary.good else 1
 
 
-def world(protocol: str, mode: str) -> Pair:
-    """The car and the station of the demo: a charge of about a quarter of an hour."""
-    name = protocol.replace("-", "_")
-    if mode == "ac":
-        if protocol == "din70121":
-            raise WrongUsage("DIN 70121 knows DC alone: name another --protocol with --mode ac")
-        ac_vehicle = SimulatedAcVehicle(Battery(soc=72.0, capacity_wh=35_000.0), target_soc=80.0)
-        return Pair(ac_vehicle, SimulatedAcOutlet(), protocol=name)
-    battery = Battery(soc=25.0, capacity_wh=35_000.0, max_amps=280.0, max_watts=105_000.0)
-    outlet = SimulatedOutlet(kilowatts=150.0, max_volts=500.0, max_amps=400.0)
-    return Pair(SimulatedVehicle(battery, target_soc=90.0), outlet, protocol=name)
-
-
-def whole(arrival: Arrival, pair: Pair) -> Iterator[Event]:
-    """From the plug to the end of the session."""
-    yield from arrival.events()
-    if arrival.matched:
+def whole(arrival: Arrival, shown: Charge) -> Iterator[Event]:
+    """From the plug, or where there is none from discovery, to the end of the session."""
+    pair = shown.pair
+    if not shown.wireless:
+        yield from arrival.events()
+        if not arrival.matched:
+            return
         pair.now = arrival.now
-        pair.vehicle.settings = Settings(EVCCID=arrival.vehicle.mac)
-        yield from pair.events()
+        pair.vehicle.settings = msgspec.structs.replace(pair.vehicle.settings, EVCCID=arrival.vehicle.mac)
+    yield from pair.events()
 
 
 def opened(path: Path) -> PcapngWriter:

@@ -11,10 +11,12 @@ Everything is deterministic: the same arguments give the same session, octet for
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv6Address
 from random import Random
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
+
+import msgspec
 
 from hlc import evcc, sap, sdp, secc
 from hlc.flow import PLAIN, Close, Effect, Machine, Paused, Send, Transport
@@ -30,7 +32,7 @@ from hlc.sim.outlet import SimulatedOutlet
 from hlc.sim.vehicle import SimulatedVehicle
 from hlc.sim.wpt import SimulatedPad, SimulatedReceiver
 from hlc.sim.wpt_invariants import WptInvariants
-from hlc.trace.events import Event, Frame, Message, Side, StateEntered, Trace, ignore
+from hlc.trace.events import Event, Frame, Message, Note, Side, StateEntered, Trace, ignore
 
 LATENCY_S: Final = 0.002
 """One way over the simulated line."""
@@ -68,6 +70,20 @@ Tamper = Callable[["Pair", int, Delivery], list[tuple[float, Delivery]] | None]
 is."""
 
 
+class Tunnel(Protocol):
+    """TLS between the two, already established."""
+
+    flights: int
+    """Messages one way after the other that it took."""
+    transports: Mapping[Side, Transport]
+    """What each side sees of it."""
+    notes: Sequence[tuple[Side, str]]
+    """What each side says of it."""
+
+    def carry(self, delivery: Delivery) -> Delivery:
+        """Through it: encrypted, and decrypted at the other end."""
+
+
 class Hang(Exception):  # noqa: N818
     """A session that does not come to an end."""
 
@@ -90,7 +106,8 @@ class Pair:
     """One session between a simulated vehicle and a simulated outlet.
 
     `tamper` may change what is on the wire or what happens in the world. `seed` makes the session IDs. `transport` is
-    that of either end; `sessions` and `resume` are for a session that goes on after a pause.
+    that of either end, where there is no `tunnel`; `sessions` and `resume` are for a session that goes on after a
+    pause.
     """
 
     def __init__(
@@ -107,6 +124,7 @@ class Pair:
         vehicle_settings: evcc.Settings | None = None,
         start: float = 0.0,
         transport: Transport = PLAIN,
+        tunnel: Tunnel | None = None,
         sessions: secc.PausedSessions | None = None,
         resume: Paused | None = None,
     ) -> None:
@@ -145,6 +163,7 @@ class Pair:
         )
         self.machines: dict[Side, Machine] = {Side.SECC: self.station, Side.EVCC: self.vehicle}
         self.transport = transport
+        self.tunnel = tunnel
         self.invariants = watch(self.station, self.vehicle)
         self.cable.observer = self.invariants.step
         self._queue: list[tuple[float, int, Delivery | Side | Callable[[], None]]] = []
@@ -210,8 +229,14 @@ class Pair:
         return events
 
     def _begin(self) -> None:
-        self._carry_out(Side.SECC, self.station.start(self.now, self.transport))
-        self._carry_out(Side.EVCC, self.vehicle.start(self.now, self.transport))
+        transports: Mapping[Side, Transport] = dict.fromkeys(Side, self.transport)
+        if self.tunnel is not None:
+            transports = self.tunnel.transports
+            self.now += self.tunnel.flights * self.latency_s
+            for side, text in self.tunnel.notes:
+                self._pass_on(Note(at=self.now, side=side, text=text))
+        self._carry_out(Side.SECC, self.station.start(self.now, transports[Side.SECC]))
+        self._carry_out(Side.EVCC, self.vehicle.start(self.now, transports[Side.EVCC]))
 
     def _step(self) -> bool:
         """The next thing that happens; False: nothing any more."""
@@ -283,7 +308,7 @@ class Pair:
             if self.silent:
                 return
         for delay, item in [(0.0, delivery)] if arriving is None else arriving:
-            self._arrive(item.to, self.latency_s + delay, item)
+            self._arrive(item.to, self.latency_s + delay, item if self.tunnel is None else self.tunnel.carry(item))
 
     def _arrive(self, to: Side, delay: float, item: Delivery | Side) -> None:
         """A stream keeps its order: nothing overtakes what was sent before."""
@@ -312,11 +337,12 @@ class Pair:
         asked = WIRELESS.get(self.protocol)
         request: sdp.SdpMessage
         response: sdp.SdpMessage
+        security = sdp.Security.NONE if self.tunnel is None else sdp.Security.TLS
         if asked is None:
-            request = sdp.SdpRequest()
-            response = sdp.SdpResponse(address=STATION_ADDRESS, port=STATION_PORT)
+            request = sdp.SdpRequest(security=security)
+            response = sdp.SdpResponse(address=STATION_ADDRESS, port=STATION_PORT, security=security)
         else:
-            request = asked
+            request = asked = msgspec.structs.replace(asked, security=security)
             response = sdp.SdpWirelessResponse(
                 address=STATION_ADDRESS,
                 port=STATION_PORT,

@@ -61,7 +61,7 @@ COLOURS: Final = {
     Side.SECC: "35",
 }
 
-FICKLE: Final = ("LimitAchieved", "EVSEIsolationStatusIsUsed")
+FICKLE: Final = ("LimitAchieved", "EVSEIsolationStatusIsUsed", "MeterInfoRequested")
 """Flags that come and go in a loop; they do not make a message new."""
 
 
@@ -165,6 +165,8 @@ class Console:
                 verdict = "ended well" if event.good else "did not end well"
                 colour = "green" if event.good else "red"
                 energy = f"{event.energy_wh / 1000:.3f} kWh"
+                if event.returned_wh > 0:
+                    energy += f", {event.returned_wh / 1000:.3f} kWh back"
                 self._line(event.at, event.side, colour, "end", f"the session {verdict}: {event.reason}; {energy}")
                 self._shown.clear()
                 self._heading = ""

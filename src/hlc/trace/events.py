@@ -188,7 +188,9 @@ class SessionEnded(Event, frozen=True, kw_only=True):
     """It ended as the standard says that a good session ends."""
     reason: str
     energy_wh: float
-    """Energy through this side's terminals, integrated by its own meter."""
+    """Energy through this side's terminals towards the vehicle, integrated by its own meter."""
+    returned_wh: float = 0.0
+    """The same, back from the vehicle."""
 
 
 Trace = Callable[[Event], None]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import zip_longest
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from hlc.ids import ChargePointState
 from hlc.trace.console import Paint
@@ -17,6 +17,8 @@ MAX_SAMPLES: Final = 4096
 CURVE: Final = 48
 """Columns of the charge curve."""
 LEVELS: Final = "▁▂▃▄▅▆▇█"
+BACK: Final = "↓"
+"""Power from the vehicle."""
 RULE: Final = 80
 WAITING: Final = ChargePointState.WAITING_FOR_NEW_SESSION
 """Comes after the session."""
@@ -51,6 +53,9 @@ class Summary:
         self.samples: list[Sample] = []
         self.peak: dict[Side, tuple[float, float, float]] = {}
         """Highest power, voltage and current, by side."""
+        self.peak_back: dict[Side, float] = {}
+        """Highest power from the vehicle."""
+        self.schedules = Schedules()
         self.soc: tuple[float, float] | None = None
         self.matched: Matched | None = None
         """The powerline link, by the side that told it last."""
@@ -71,6 +76,7 @@ class Summary:
             case Message():
                 self._last_by = event.side
                 self.messages[f"{event.schema}:{event.name}"] += 1
+                self.schedules.heed(event)
             case StateEntered():
                 # A station enters a state when it has the request, which belongs to that state.
                 before = self.messages.total() - (event.side is Side.SECC and self._last_by is Side.EVCC)
@@ -93,6 +99,7 @@ class Summary:
         watts = event.volts * event.amps
         power, volts, amps = self.peak.get(event.side, (0.0, 0.0, 0.0))
         self.peak[event.side] = max(power, watts), max(volts, event.volts), max(amps, event.amps)
+        self.peak_back[event.side] = max(self.peak_back.get(event.side, 0.0), -watts)
         if event.soc is not None:
             self._soc_now = event.soc
             self.soc = (self.soc[0] if self.soc else event.soc, event.soc)
@@ -133,11 +140,22 @@ class Summary:
         energy = {side: end.energy_wh for side, end in self.ends.items()}
         meters = [f"{energy[side] / 1000:.3f} kWh {where}" for side, where in METERS.items() if side in energy]
         row("Energy", ", ".join(meters))
+        returned = {side: end.returned_wh for side, end in self.ends.items()}
+        if any(returned.values()):
+            row(
+                "Returned",
+                ", ".join(f"{returned[s] / 1000:.3f} kWh {where}" for s, where in METERS.items() if s in returned),
+            )
         if self.soc is not None:
             row("Battery", f"{self.soc[0]:.1f} % to {self.soc[1]:.1f} %")
-        peak = self.peak.get(Side.SECC) or self.peak.get(Side.EVCC)
-        if peak is not None:
-            row("Peak", f"{peak[0] / 1000:.1f} kW, {peak[1]:.1f} V, {peak[2]:.1f} A")
+        if text := str(self.schedules):
+            row("Schedule", text)
+        measured = next((side for side in (Side.SECC, Side.EVCC) if side in self.peak), None)
+        if measured is not None:
+            watts, volts, amps = self.peak[measured]
+            back = self.peak_back[measured]
+            also = f"; {back / 1000:.1f} kW back" if back > 0 else ""
+            row("Peak", f"{watts / 1000:.1f} kW, {volts:.1f} V, {amps:.1f} A{also}")
         row("Messages", self._counts())
         if (margin := self.tightest) is not None:
             used = f"{seconds(margin.used_s)} of {margin.limit_s:g} s"
@@ -173,7 +191,7 @@ class Summary:
 
     def _flow(self) -> list[Sample]:
         """The samples from the first to the last with power."""
-        flowing = [index for index, sample in enumerate(self.samples) if sample.watts > 100.0]
+        flowing = [index for index, sample in enumerate(self.samples) if abs(sample.watts) > 100.0]
         return self.samples[flowing[0] : flowing[-1] + 1] if flowing else []
 
     def _curve(self) -> str:
@@ -189,7 +207,7 @@ class Summary:
         for column in columns:
             heights.append(sum(column) / len(column) if column else heights[-1])
         top = max(heights) or 1.0
-        return "".join(LEVELS[min(int(height / top * len(LEVELS)), len(LEVELS) - 1)] for height in heights)
+        return "".join(BACK if height < 0 else LEVELS[min(int(height / top * 8), 7)] for height in heights)
 
     def _axis(self) -> str:
         """What stands below the curve: time, and state of charge where it is known."""
@@ -200,6 +218,52 @@ class Summary:
             soc = f", {sample.soc:.0f} %" if sample.soc is not None else ""
             ends.append(f"{clock(sample.at - began)}{soc}")
         return f"{ends[0]}{ends[1]:>{CURVE - len(ends[0])}}"
+
+
+class Schedules:
+    """Which of the schedules on offer the two have agreed on, by what was said."""
+
+    def __init__(self) -> None:
+        self.offered = 0
+        self.chosen: int | None = None
+        self.agreed = 0
+        """So often."""
+        self.dynamic = False
+        """Whether there is none to choose: the station says from moment to moment what may flow."""
+
+    def heed(self, event: Message) -> None:
+        """Take in a message."""
+        if event.name in ("ChargeParameterDiscoveryRes", "ScheduleExchangeRes"):
+            found = at(event, "SASchedules.SAScheduleTuple") or at(event, "Scheduled_SEResControlMode.ScheduleTuple")
+            self.offered = len(found) if found else self.offered
+            self.dynamic = at(event, "Dynamic_SEResControlMode") is not None
+        elif event.name == "PowerDeliveryReq":
+            number = (
+                at(event, "EVPowerProfile.Scheduled_EVPPTControlMode.SelectedScheduleTupleID")
+                or at(event, "ChargingProfile.SAScheduleTupleID")
+                or (at(event, "SAScheduleTupleID") if str(at(event, "ChargeProgress")) == "Start" else None)
+            )
+            if number is not None:
+                self.chosen = number
+                self.agreed += 1
+
+    def __str__(self) -> str:
+        if self.dynamic:
+            return "none, the station chooses the power"
+        if self.chosen is None:
+            return ""
+        times = f", agreed {self.agreed} times" if self.agreed > 1 else ""
+        return f"number {self.chosen} of {self.offered} on offer{times}"
+
+
+def at(event: Message, path: str) -> Any:
+    """What is there in a message; None: nothing."""
+    found: Any = event.message
+    if hasattr(found, "Body"):
+        found = found.Body.BodyElement
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found
 
 
 METERS: Final = {Side.SECC: "by the station's meter", Side.EVCC: "by the vehicle's meter"}

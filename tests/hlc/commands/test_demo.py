@@ -3,27 +3,122 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hlc.cli import main
-from hlc.commands import demo
+from hlc.commands import charge, demo
 from hlc.ids import VehicleState
-from hlc.sim import Battery, SimulatedOutlet, SimulatedVehicle
+from hlc.ports import Mode
+from hlc.rules.iso15118_20.services import Control
+from hlc.sim.cable import SimulatedCable
 from hlc.sim.pair import Pair
+from hlc.sim.worlds import FAMILIES, WORLDS, World
+from hlc.sim.wpt import AirGap
 from hlc.trace.events import Event, Note, Side, StateEntered
 
 
 @pytest.fixture
 def _small_battery(monkeypatch: pytest.MonkeyPatch) -> None:
-    def world(protocol: str, mode: str) -> Pair:
-        return Pair(SimulatedVehicle(Battery(soc=25.0, capacity_wh=200.0), target_soc=90.0), SimulatedOutlet())
+    whole = charge.hardware
 
-    monkeypatch.setattr(demo, "world", world)
+    def hardware(mode: Mode) -> tuple[Any, Any]:
+        ev, outlet = whole(mode)
+        ev.battery.capacity_wh /= 100.0
+        return ev, outlet
+
+    monkeypatch.setattr(charge, "hardware", hardware)
+    monkeypatch.setattr(charge, "RETURN_S", 20.0)
+
+
+def name(value: object) -> str:
+    return value.name if isinstance(value, World) else "tls" if value else "plain"
+
+
+class Integral:
+    """What flows through the cable, watched from outside: Wh to the vehicle, and back."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.to = self.back = 0.0
+        self._cable, self._watch, self._then = pair.cable, pair.cable.observer, pair.cable.now
+        pair.cable.observer = self.step
+
+    def step(self, cable: SimulatedCable) -> None:
+        watts = cable.pad.field_watts if isinstance(cable, AirGap) and cable.pad else cable.volts * cable.amps
+        watt_hours = watts * (cable.now - self._then) / 3600.0
+        self._then = cable.now
+        self.to += max(0.0, watt_hours)
+        self.back += max(0.0, -watt_hours)
+        assert self._watch is not None
+        self._watch(cable)
+
+
+@pytest.mark.usefixtures("_small_battery")
+@pytest.mark.parametrize("tls", [True, False], ids=name)
+@pytest.mark.parametrize("world", WORLDS, ids=name)
+def test_it_charges_in_every_protocol_and_mode(
+    world: World, tls: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Pair, Integral]] = []
+
+    def watched(*words: Any, **others: Any) -> charge.Charge:
+        shown = charge.charge(*words, **others)
+        seen.append((shown.pair, Integral(shown.pair)))
+        return shown
+
+    monkeypatch.setattr(demo, "charge", watched)
+    control = [] if world.control is None else ["--control", world.control.name.lower()]
+    options = ["--protocol", world.protocol, "--mode", world.mode.value, *control, *([] if tls else ["--no-tls"])]
+    assert main(["demo", "--speed", "0", *options]) == 0
+    told = capsys.readouterr().out
+    [(pair, integral)] = seen
+    assert pair.invariants.violations == []
+    assert "ended well: " in told
+    # The title
+    version = charge.VERSIONS.get(world.protocol) if tls else None
+    carrier = "plain TCP" if version is None else f"TLS {version}"
+    title = told.splitlines()[0]
+    assert title.endswith(f", {carrier}. Both are simulated.")
+    assert f"{FAMILIES[world.protocol]}, {world.mode.value.upper().replace('_', ' ')}, " in title
+    assert (f"note TLS {version} with " in told) is (version is not None)
+    # The summary
+    assert f"  Energy      {integral.to / 1000:.3f} kWh by the station's meter, " in told
+    assert integral.to > 5.0
+    if world.mode.bidirectional:
+        assert f"  Returned    {integral.back / 1000:.3f} kWh by the station's meter, " in told
+        assert integral.back > 2.0
+        assert " kW back" in told
+    else:
+        assert integral.back == 0.0
+        assert "Returned" not in told
+    assert re.search(r"  Peak +\d+\.\d kW, \d+\.\d V, \d+\.\d A", told)
+    if world.control is Control.DYNAMIC:
+        assert "  Schedule    none, the station chooses the power" in told
+    elif world.control is Control.SCHEDULED or world.protocol == "iso15118-2":
+        assert "  Schedule    number 1 of 1 on offer" in told
+    assert f"  Battery     {72 if world.mode.value in ('ac', 'ac_bpt', 'wpt') else 25}.0 % to " in told
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--mode", "ac"], "DIN SPEC 70121 knows DC alone: name another --protocol with --mode ac"),
+        (
+            ["--protocol", "iso15118-2", "--mode", "wpt"],
+            "ISO 15118-2 knows DC and AC alone: name another --protocol with --mode wpt",
+        ),
+        (["--control", "dynamic"], "DIN SPEC 70121 knows no --control: leave it out"),
+    ],
+)
+def test_what_a_protocol_cannot_do(options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", *options]) == 2
+    assert capsys.readouterr().err == f"hlc demo: {said}\n"
 
 
 @pytest.mark.usefixtures("_small_battery")
@@ -138,16 +233,3 @@ def test_a_slow_machine_is_not_chased(monkeypatch: pytest.MonkeyPatch) -> None:
         if event.at == 1.0:
             clock.now += 60.0
     assert shown == [1.0, 61.0, 61.5]
-
-
-@pytest.mark.parametrize(("mode", "state"), [("dc", "Current Demand"), ("ac", "Charging Status")])
-def test_iso15118_2(mode: str, state: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["demo", "--protocol", "iso15118-2", "--mode", mode, "--speed", "0"]) == 0
-    told = capsys.readouterr().out
-    for words in (f"then ISO 15118-2, {mode.upper()}", "the session ended well: charging complete", state):
-        assert words in told
-
-
-def test_ac_is_not_part_of_din(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["demo", "--mode", "ac"]) == 2
-    assert "DIN 70121 knows DC alone" in capsys.readouterr().err
