@@ -1,14 +1,16 @@
-"""How fast a station answers in the charge loop, and how much memory it takes.
+"""How soon a station is ready, how fast it answers in the charge loop of each protocol, and how much memory it takes.
 
-`hlc secc` runs as it is, on the loopback interface, with its log written to a file. A raw client that has encoded its
-requests beforehand takes it through the set-up into the charge loop, and measures from the request's last octet to
-the answer's first. An echo server over sockets of the same kind is measured in turns with it: the rest is the station's
-own.
+`hlc secc` runs as it is, on the loopback interface, with its log written to a file. A vehicle of ours goes through the
+set-up into the charge loop; from there on one of its requests is repeated as the octets that it is, and measured is
+from the request's last octet to the answer's first. An echo server over sockets of the same kind is measured in turns
+with it: the rest is the station's own. Beside it: the time from the start of the program to its first answer to SDP,
+and its resident memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import re
 import socket
@@ -17,207 +19,265 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import exi
-from exi.messages import din70121 as din
-from exi.messages.sap import ResponseCode
-from hlc import sap, v2gtp
+from hlc import sap, sdp
+from hlc.evcc import Vehicle
+from hlc.flow import Effect, Send
+from hlc.sim import Battery, SimulatedVehicle
+from hlc.trace.events import Event, Message, Side
+from hlc.v2gtp import Splitter, frame, unframe
 
-LIMIT_P50_MS, LIMIT_P99_MS, LIMIT_RSS_MIB = 0.3, 2.0, 60.0
+LIMIT_P50_MS, LIMIT_P99_MS, LIMIT_READY_S, LIMIT_RSS_MIB = 0.3, 2.0, 1.0, 80.0
 ROUNDS = 20
-DIN = exi.schema("din70121")
+PROTOCOLS: Final = {
+    "din70121": sap.DIN70121,
+    "iso15118-2": sap.ISO15118_2,
+    "iso15118-20": sap.PROTOCOLS["iso15118_20_dc"],
+}
+LOOP: Final = ("CurrentDemandReq", "DC_ChargeLoopReq")
 
-ECHO = """
-import socket
-with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
-    print(server.getsockname()[1], flush=True)
-    connection, _ = server.accept()
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    while data := connection.recv(65536):
-        connection.sendall(data)
+ECHO: Final = """
+import asyncio
+
+class Echo(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        self.transport.write(data)
+
+async def main():
+    server = await asyncio.get_running_loop().create_server(Echo, "::1", 0, backlog=256)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+asyncio.run(main())
 """
 
 
-class Client:
-    """A vehicle's end, as raw as can be."""
-
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("::1", port), timeout=5)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.splitter = v2gtp.Splitter()
-        self.session_id = bytes(8)
-
-    def exchange(self, schema: str, document: Any) -> Any:
-        """Send a document; the answer."""
-        self.socket.sendall(v2gtp.frame(v2gtp.PayloadType.EXI, exi.schema(schema).encode(document)))
-        while not (frames := self.splitter.feed(self.socket.recv(65536))):
-            pass
-        return exi.schema(schema).decode(frames[0][1])
-
-    def ask(self, request: Any) -> Any:
-        """Send a DIN 70121 request; the answer's body."""
-        answer = self.exchange("din70121", self.document(request))
-        self.session_id = answer.Header.SessionID
-        return answer.Body.BodyElement
-
-    def document(self, request: Any) -> Any:
-        return din.V2G_Message(Header=din.MessageHeader(SessionID=self.session_id), Body=din.Body(BodyElement=request))
-
-    def measure(self, data: bytes, count: int, pace_s: float) -> list[float]:
-        """Milliseconds from the last octet of `data` to the first of its answer, `count` times."""
-        out = []
-        for _ in range(count):
-            time.sleep(pace_s)
-            began = time.perf_counter_ns()
-            self.socket.sendall(data)
-            self.socket.recv(65536)
-            out.append((time.perf_counter_ns() - began) / 1e6)
-        return out
+class LeftError(Exception):
+    """A session did not come so far."""
 
 
-def physical(value: int, unit: str) -> din.PhysicalValue:
-    return din.PhysicalValue(Multiplier=0, Unit=din.UnitSymbol(unit), Value=value)
+class Traveller(asyncio.Protocol):
+    """A vehicle on its way into the charge loop; `arrived` is done when its first request there, which is to be
+    repeated, has been answered."""
+
+    def __init__(self, protocol: sap.Protocol) -> None:
+        self.arrived: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.transport: Any = None
+        self._loop = asyncio.get_running_loop()
+        vehicle = SimulatedVehicle(Battery(soc=20.0), target_soc=90.0)
+        self._machine = Vehicle(vehicle, protocols=[protocol], clock=time.time, trace=self._traced)
+        self._splitter = Splitter()
+        self._timer: asyncio.TimerHandle | None = None
+        self._asked = ""
+        self._repeated = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self._carry_out(self._machine.start(self._loop.time()))
+
+    def data_received(self, data: bytes) -> None:
+        if self._repeated:
+            if not self.arrived.done():
+                self.arrived.set_result(self._repeated)
+            return
+        for payload_type, payload in self._splitter.feed(data):
+            self._carry_out(self._machine.receive(payload_type, payload, self._loop.time()))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.arrived.done():
+            reason = self._machine.faulty or exc or "closed"
+            self.arrived.set_exception(LeftError(f"a vehicle did not reach the charge loop: {self._asked}, {reason}"))
+
+    def _traced(self, event: Event) -> None:
+        if isinstance(event, Message) and event.side is Side.EVCC:
+            self._asked = event.name
+
+    def _carry_out(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            if not isinstance(effect, Send):
+                self.transport.close()
+                continue
+            data = frame(effect.payload_type, effect.payload)
+            self.transport.write(data)
+            if self._asked in LOOP:
+                self._repeated = data
+        if self._timer is not None:
+            self._timer.cancel()
+        deadline = self._machine.next_deadline()
+        if deadline is not None and not self._repeated:
+            self._timer = self._loop.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        self._carry_out(self._machine.expire(self._loop.time()))
 
 
-def status(ready: bool = True) -> din.DC_EVStatus:
-    return din.DC_EVStatus(EVReady=ready, EVErrorCode=din.DC_EVErrorCode.NO_ERROR, EVRESSSOC=50)
+async def arrive(port: int, protocol: sap.Protocol) -> tuple[asyncio.Transport, bytes]:
+    """A connection whose vehicle is in the charge loop, and the request to repeat."""
+    transport, traveller = await asyncio.get_running_loop().create_connection(lambda: Traveller(protocol), "::1", port)
+    return transport, await traveller.arrived
 
 
-def enter_charge_loop(client: Client) -> None:
-    """From SAP to PowerDelivery."""
-    answer = client.exchange("sap", sap.offer([sap.DIN70121]))
-    assert answer.ResponseCode is ResponseCode.OK_SuccessfulNegotiation
-    finished = din.EVSEProcessing.Finished
+class Station:
+    """`hlc secc` on loopback, and how it started."""
 
-    def until(request: Any, done: Any) -> None:
-        while not done(client.ask(request)):
-            time.sleep(0.05)
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        began = time.monotonic()
+        self._process = process
+        self.port = listening(log)
+        answers_sdp(self.port)
+        self.ready_s = time.monotonic() - began
+        self.ready_mib = self.memory_mib()
 
-    client.ask(din.SessionSetupReq(EVCCID=b"\x02\0\0\0\0\x01"))
-    client.ask(din.ServiceDiscoveryReq())
-    client.ask(
-        din.ServicePaymentSelectionReq(
-            SelectedPaymentOption=din.PaymentOption.ExternalPayment,
-            SelectedServiceList=din.SelectedServiceList(SelectedService=[din.SelectedService(ServiceID=1)]),
-        )
-    )
-    until(din.ContractAuthenticationReq(), lambda answer: answer.EVSEProcessing is finished)
-    until(
-        din.ChargeParameterDiscoveryReq(
-            EVRequestedEnergyTransferType=din.EVRequestedEnergyTransfer.DC_extended,
-            EVChargeParameter=din.DC_EVChargeParameter(
-                DC_EVStatus=status(False),
-                EVMaximumCurrentLimit=physical(125, "A"),
-                EVMaximumVoltageLimit=physical(420, "V"),
-            ),
-        ),
-        lambda answer: answer.EVSEProcessing is finished,
-    )
-    until(din.CableCheckReq(DC_EVStatus=status()), lambda answer: answer.EVSEProcessing is finished)
-    until(
-        din.PreChargeReq(DC_EVStatus=status(), EVTargetVoltage=physical(350, "V"), EVTargetCurrent=physical(1, "A")),
-        lambda answer: abs(answer.EVSEPresentVoltage.Value * 10**answer.EVSEPresentVoltage.Multiplier - 350) < 10,
-    )
-    answer = client.ask(din.PowerDeliveryReq(ReadyToChargeState=True))
-    assert answer.ResponseCode is din.ResponseCode.OK, answer.ResponseCode
+    def memory_mib(self) -> float:
+        """Resident memory."""
+        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self._process.pid}/status").read_text())
+        assert found is not None
+        return int(found[1]) / 1024
+
+    def cpu_s(self) -> tuple[float, float]:
+        """CPU time that it has used, and time for which it could have and others did."""
+        used, waited = Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[:2]
+        return int(used) / 1e9, int(waited) / 1e9
 
 
-def leave(client: Client) -> None:
-    """From the charge loop to the end."""
-    client.ask(loop_request(amps=0))
-    client.ask(din.PowerDeliveryReq(ReadyToChargeState=False))
-    client.ask(din.SessionStopReq())
-    client.socket.close()
-
-
-def loop_request(amps: int) -> din.CurrentDemandReq:
-    return din.CurrentDemandReq(
-        DC_EVStatus=status(),
-        EVTargetCurrent=physical(amps, "A"),
-        EVMaximumVoltageLimit=physical(420, "V"),
-        EVMaximumCurrentLimit=physical(125, "A"),
-        ChargingComplete=False,
-        EVTargetVoltage=physical(400, "V"),
-    )
-
-
-def memory_mib(pid: int) -> float:
-    """Resident memory of a process."""
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found is not None
-    return int(found[1]) / 1024
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Latency and memory of a station in the charge loop.")
-    parser.add_argument("--exchanges", type=int, default=2000)
-    parser.add_argument("--pace", type=float, default=0.002, help="seconds between an answer and the next request")
-    options = parser.parse_args()
-
+@contextmanager
+def station(protocol: str) -> Iterator[Station]:
+    """A station that speaks this protocol."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "secc.log"
-        station = subprocess.Popen(
-            [sys.executable, "-m", "hlc.cli", "secc", "--interface", "lo", "--no-slac", "--once"],
-            stdout=subprocess.DEVNULL,
-            stderr=log.open("w"),
-        )
-        echo = subprocess.Popen([sys.executable, "-c", ECHO], stdout=subprocess.PIPE, text=True)
+        with log.open("w") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "hlc.cli", "secc", "--interface", "lo", "--no-slac", "--protocols", protocol],
+                stdout=subprocess.DEVNULL,
+                stderr=stream,
+            )
         try:
-            assert echo.stdout is not None
-            echo_client = Client(int(echo.stdout.readline()))
-            client = Client(listening(log))
-            enter_charge_loop(client)
-            data = v2gtp.frame(v2gtp.PayloadType.EXI, DIN.encode(client.document(loop_request(amps=100))))
-            each = max(1, options.exchanges // ROUNDS)
-            client.measure(data, 50, options.pace)
-            ours, floor = [], []
-            for _ in range(ROUNDS):
-                ours += client.measure(data, each, options.pace)
-                floor += echo_client.measure(data, each, options.pace)
-            memory = memory_mib(station.pid)
-            leave(client)
-            ended = station.wait(10)
+            yield Station(process, log)
         finally:
-            station.kill()
-            echo.kill()
-    report(ours, floor, memory)
-    if ended:
-        print(f"the session did not end well: exit code {ended}")
-    return 0 if not ended else 1
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def echo() -> Iterator[int]:
+    """The port of an echo server."""
+    process = subprocess.Popen([sys.executable, "-c", ECHO], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait()
 
 
 def listening(log: Path) -> int:
     """The port that the station tells in its log."""
-    for _ in range(100):
+    for _ in range(2000):
         found = re.search(r"\[::1\]:(\d+)", log.read_text())
         if found is not None:
             return int(found[1])
-        time.sleep(0.1)
+        time.sleep(0.005)
     raise SystemExit(f"the station did not start:\n{log.read_text()}")
 
 
-def report(ours: list[float], floor: list[float], memory: float) -> None:
-    """The table."""
-    print(f"Station in the charge loop of DIN 70121, {exi.engine} engine, {len(ours)} exchanges over loopback,")
-    print(
-        f"from a request's last octet to its answer's first ({os.cpu_count()} cores, load {os.getloadavg()[0]:.1f})\n"
-    )
-    print(f"{'':<22}{'station':>12}{'echo':>12}{'ratio':>9}{'limit':>12}")
-    for name, quantile, limit in (("p50", 0.5, LIMIT_P50_MS), ("p99", 0.99, LIMIT_P99_MS), ("worst", 1.0, None)):
-        own, base = at(ours, quantile), at(floor, quantile)
-        bound = f"{limit:g} ms {'ok' if own <= limit else 'OVER'}" if limit is not None else ""
-        print(f"{name:<22}{own:>9.3f} ms{base:>9.3f} ms{own / base:>9.1f}{bound:>12}")
-    print(f"{'mean':<22}{statistics.fmean(ours):>9.3f} ms{statistics.fmean(floor):>9.3f} ms")
-    verdict = "ok" if memory <= LIMIT_RSS_MIB else "OVER"
-    print(f"{'memory in a session':<22}{memory:>8.1f} MiB{'':>21}{LIMIT_RSS_MIB:>5g} MiB {verdict}")
+def answers_sdp(port: int) -> None:
+    """Wait until this station answers to SDP. Others may run on this machine."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(0.01)
+        for _ in range(500):
+            sock.sendto(sdp.SdpRequest().frame(), ("::1", sdp.PORT))
+            with suppress(TimeoutError):
+                answer = sdp.parse(*unframe(sock.recv(1000)))
+                if isinstance(answer, sdp.SdpResponse) and answer.port == port:
+                    return
+    raise SystemExit("the station does not answer to SDP")
+
+
+def measure(sock: socket.socket, data: bytes, count: int, pace_s: float) -> list[float]:
+    """Milliseconds from the last octet of `data` to the first of its answer, `count` times."""
+    out = []
+    for _ in range(count):
+        time.sleep(pace_s)
+        began = time.perf_counter_ns()
+        sock.sendall(data)
+        sock.recv(65536)
+        out.append((time.perf_counter_ns() - began) / 1e6)
+    return out
+
+
+async def in_turns(station_port: int, echo_port: int, name: str, options: Any) -> tuple[list[float], list[float]]:
+    """The answer times of a station in the charge loop, and of the echo server."""
+    transport, data = await arrive(station_port, PROTOCOLS[name])
+    transport.pause_reading()
+    with (
+        socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as ours,
+        socket.create_connection(("::1", echo_port)) as other,
+    ):
+        ours.setblocking(True)
+        other.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        each = max(1, options.exchanges // ROUNDS)
+        measure(ours, data, 50, options.pace)
+        own: list[float] = []
+        floor: list[float] = []
+        for _ in range(ROUNDS):
+            own += measure(ours, data, each, options.pace)
+            # The station is to hear of the vehicle meanwhile: ISO 15118-20 wants the next request after 0.5 s.
+            for _ in range(5):
+                floor += measure(other, data, each // 5, options.pace)
+                measure(ours, data, 1, options.pace)
+        transport.abort()
+    return own, floor
 
 
 def at(values: list[float], quantile: float) -> float:
     """The value at a quantile."""
     ordered = sorted(values)
     return ordered[min(int(quantile * len(ordered)), len(ordered) - 1)]
+
+
+def verdict(value: float, limit: float) -> str:
+    """A limit, and whether it is kept."""
+    return f"{limit:g} {'ok' if value <= limit else 'OVER'}"
+
+
+def conditions() -> str:
+    """What the figures depend on."""
+    return f"{exi.engine} engine, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+
+
+def report(name: str, ours: list[float], floor: list[float], made: Station, memory: float) -> None:
+    """The table."""
+    print(f"Station in the charge loop of {name}, {len(ours)} exchanges over loopback ({conditions()})\n")
+    print(f"{'':<26}{'station':>11}{'echo':>12}{'ratio':>8}   limit")
+    for quantile, share, limit in (("p50", 0.5, LIMIT_P50_MS), ("p99", 0.99, LIMIT_P99_MS), ("worst", 1.0, None)):
+        own, base = at(ours, share), at(floor, share)
+        bound = "" if limit is None else verdict(own, limit)
+        print(f"answer time {quantile:<14}{own:>8.3f} ms{base:>9.3f} ms{own / base:>8.1f}   {bound}")
+    print(f"answer time mean          {statistics.fmean(ours):>8.3f} ms{statistics.fmean(floor):>9.3f} ms")
+    print(f"ready for SDP after       {made.ready_s:>8.3f} s{'':>20}   {verdict(made.ready_s, LIMIT_READY_S)}")
+    print(f"memory when ready         {made.ready_mib:>8.1f} MiB{'':>18}   {verdict(made.ready_mib, LIMIT_RSS_MIB)}")
+    print(f"memory in a session       {memory:>8.1f} MiB\n")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Start, latency and memory of a station in the charge loop.")
+    parser.add_argument("--protocol", choices=PROTOCOLS, help="default: one after the other")
+    parser.add_argument("--exchanges", type=int, default=2000)
+    parser.add_argument("--pace", type=float, default=0.002, help="seconds between an answer and the next request")
+    options = parser.parse_args()
+    for name in [options.protocol] if options.protocol else PROTOCOLS:
+        with station(name) as made, echo() as port:
+            ours, floor = asyncio.run(in_turns(made.port, port, name, options))
+            report(name, ours, floor, made, made.memory_mib())
+    return 0
 
 
 if __name__ == "__main__":
