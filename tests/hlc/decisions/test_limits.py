@@ -53,3 +53,45 @@ def test_an_implausible_voltage_keeps_the_last() -> None:
     last = SetPoint(380.0, 50.0)
     assert decisions.plausible(SetPoint(10.0, 40.0), last, SUPPLY) == SetPoint(380.0, 40.0)
     assert decisions.plausible(SetPoint(400.0, -3.0), last, SUPPLY) == SetPoint(400.0, 0.0)
+
+
+BACK_SUPPLY = SUPPLY._replace(max_discharge_amps=20.0, max_discharge_watts=6000.0)
+BACK_EV = EV._replace(min_volts=270.0, max_discharge_amps=30.0, max_discharge_watts=9000.0)
+
+
+@given(st.floats(-1000, -0.01), st.floats(150, 500))
+def test_never_back_beyond_either_side(amps: float, volts: float) -> None:
+    granted = decisions.grant(SetPoint(400.0, amps), BACK_EV, BACK_SUPPLY, volts)
+    assert 0 >= granted.amps >= max(amps, -20.0)
+    assert -granted.amps * volts <= 6000.0 * 1.0001
+    assert granted.volts == 270.0
+    assert granted.current_limited is (amps < -20.0)
+
+
+@pytest.mark.parametrize(("ev", "supply"), [(EV, BACK_SUPPLY), (BACK_EV, SUPPLY)])
+def test_nothing_back_where_one_side_does_not(ev: BatteryLimits, supply: SupplyLimits) -> None:
+    assert decisions.grant(SetPoint(400.0, -10.0), ev, supply, 400.0).amps == 0.0
+
+
+@pytest.mark.parametrize(
+    ("watts", "room_wh", "spare_wh", "amps"),
+    [
+        (None, 1.0, 0.0, 200.0),
+        (None, 0.0, 1.0, 0.0),
+        (8000.0, 1.0, 0.0, 20.0),
+        (8000.0, 0.0, 0.0, 0.0),
+        (-4000.0, 0.0, 1.0, -10.0),
+        (-4000.0, 1.0, 0.0, 0.0),
+    ],
+)
+def test_where_a_vehicle_is_run_that_leaves_it_to_the_station(
+    watts: float | None, room_wh: float, spare_wh: float, amps: float
+) -> None:
+    point = decisions.operating_point(watts, BACK_EV, 400.0, room_wh=room_wh, spare_wh=spare_wh)
+    assert point == SetPoint(420.0, amps)
+
+
+def test_a_negative_wish_is_plausible_where_energy_may_flow_back() -> None:
+    last = SetPoint(390.0, 0.0)
+    assert decisions.plausible(SetPoint(0.0, -5.0), last, SUPPLY, back=True) == SetPoint(390.0, -5.0)
+    assert decisions.plausible(SetPoint(0.0, -5.0), last, SUPPLY) == SetPoint(390.0, 0.0)

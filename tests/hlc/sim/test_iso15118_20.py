@@ -11,7 +11,7 @@ from exi.messages.iso15118_20.types import EVSENotification
 from hlc import evcc, secc
 from hlc.decisions.schedules import Slot
 from hlc.evcc.iso15118_20.settings import Settings20 as VehicleSettings20
-from hlc.flow import Transport
+from hlc.flow import Refusal, Transport
 from hlc.ports import Mode, Trouble
 from hlc.rules.iso15118_20.services import Control, Intended, Mobility, Pricing, Service
 from hlc.secc.iso15118_20.settings import Settings20 as StationSettings20
@@ -297,6 +297,28 @@ class TestRenegotiation:
         assert said == ["Start", "ScheduleRenegotiation", "Stop"]
         assert one.vehicle.renegotiation is None
         assert one.station.renegotiation is None
+
+    def test_one_that_fails_leaves_all_as_it_was(self) -> None:
+        one = pair()
+        plans: list[Any] = []
+
+        def ask() -> None:
+            conversation: Any = one.station.conversation
+            plans.append(one.vehicle.conversation.plan)  # type: ignore[union-attr]
+
+            def refusing(message: Any) -> Any:
+                raise Refusal("FAILED_ScheduleSelectionInvalid", "not this one")
+
+            conversation.plans._judge = refusing
+            one.renegotiate(Side.EVCC, "the tariff has changed")
+
+        events: list[Event] = []
+        one.trace = events.append
+        act(one, "DC_ChargeLoopRes", 10, ask)
+        well(one)
+        codes = [message.ResponseCode for message in sent(events, "PowerDeliveryRes")]
+        assert codes == ["OK", "WARNING_ScheduleRenegotiationFailed", "OK"]
+        assert one.vehicle.conversation.plan is plans[0]  # type: ignore[union-attr]
 
     def test_there_is_no_schedule_in_dynamic_control(self) -> None:
         one = pair(control=Control.DYNAMIC)

@@ -45,6 +45,8 @@ class Beside:
         """The reading of which the station wants a confirmation."""
         self._schedule: Kind | None = None
         """What is asked next in a renegotiation of the schedule."""
+        self._before = conversation.plan
+        """What was followed before it."""
         self.parking: Kind | None = None
         """What is to be told of the parking place, until it is answered."""
 
@@ -53,7 +55,7 @@ class Beside:
         if self.conversation.plan is None:
             self.vehicle.renegotiation = None  # there is none
         elif self._schedule is None and not self.conversation.leaving():
-            self._schedule = ScheduleExchangeReq
+            self._schedule, self._before = ScheduleExchangeReq, self.conversation.plan
 
     def park(self, intended: Intended) -> None:
         """The vehicle has come, or is about to leave."""
@@ -97,6 +99,7 @@ class Beside:
         else:
             if warns(response):
                 self.vehicle.note(f"the schedule stays as it was: {response.ResponseCode.value}")
+                self.conversation.plan = self._before
             self._schedule = None
             self.vehicle.renegotiation = None
 

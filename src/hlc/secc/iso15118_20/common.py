@@ -240,7 +240,11 @@ class Conversation(conversation.Conversation):
                 if not self.delivering:
                     text = "no schedule is followed that could be renegotiated"
                     raise Refusal(ResponseCode.FAILED_ScheduleRenegotiation, text)
-                code = self.plans.agree(request.EVPowerProfile)
+                try:
+                    code = self.plans.agree(request.EVPowerProfile)
+                except Refusal as refusal:  # what was agreed before goes on
+                    self.station.note(refusal.text)
+                    code = ResponseCode.WARNING_ScheduleRenegotiationFailed
             case ChargeProgress.Start:
                 if self._starting is None or self._starting[0] is not request:
                     self._starting = request, self._start(request)
