@@ -189,7 +189,7 @@ class Machine:
         self.good = False
         self.reason = ""
         self._schemas: dict[int, tuple[exi.Schema, ...]] = {PayloadType.EXI: (exi.schema("sap"),)}
-        self._quirks = list(quirks)
+        self.quirks = list(quirks)
         """Those that the peer has not been found to have."""
         self._shown = Shown()
         self._effects: list[Effect] = []
@@ -473,9 +473,9 @@ class Machine:
     def _shows(self, **what: Any) -> bool:
         """The peer has shown this of itself. Whether that is a known quirk, and settings have changed."""
         self._shown = msgspec.structs.replace(self._shown, **what)
-        found = [quirk for quirk in self._quirks if quirk.shows.fit(self._shown)]
+        found = [quirk for quirk in self.quirks if quirk.shows.fit(self._shown)]
         for quirk in found:
-            self._quirks.remove(quirk)
+            self.quirks.remove(quirk)
             self.settings = quirks.changed(self.settings, quirk.settings)
             self.note(f"quirk {quirk.name}: {quirk.about}")
         return bool(found)

@@ -74,7 +74,7 @@ def of_station(options: Any, closing: ExitStack) -> Security:
 
     pki, keylog = _pki("secc", options), _keylog(options, closing)
     able = versions(shared.protocols(options))
-    return station_security(pki, able, plain=wanted is Policy.ALLOW, keylog=keylog)
+    return station_security(pki, able, plain=wanted is Policy.ALLOW, keylog=keylog, strict=options.strict)
 
 
 def of_vehicle(options: Any, closing: ExitStack) -> Security:

@@ -36,24 +36,21 @@ class Shows(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One of these."""
     namespace: str = ""
     """The vehicle offers it."""
-    EVCCID: str = ""
-    """So it begins: the maker of a modem, where it is a MAC address."""
-    EVSEID: str = ""
-    """So it begins."""
-    SessionID: str = ""
-    """So the one that a station gives begins."""
+    EVCCID: tuple[str, ...] = ()
+    """It begins with one of these: the makers of modems, where it is a MAC address."""
+    EVSEID: tuple[str, ...] = ()
+    """It begins with one of these."""
+    SessionID: tuple[str, ...] = ()
+    """The one that a station gives begins with one of these."""
 
     def fit(self, shown: Shown) -> bool:
         """Whether a peer is of this kind."""
-        beginnings = (
-            (self.EVCCID, shown.EVCCID),
-            (self.EVSEID, shown.EVSEID),
-            (self.SessionID, shown.SessionID),
-        )
         return (
             (not self.protocol or shown.protocol in self.protocol)
             and (not self.namespace or self.namespace in shown.namespaces)
-            and all(_text(value).upper().startswith(beginning.upper()) for beginning, value in beginnings)
+            and _begins(shown.EVCCID, self.EVCCID)
+            and _begins(shown.EVSEID, self.EVSEID)
+            and _begins(shown.SessionID, self.SessionID)
         )
 
 
@@ -104,5 +101,6 @@ def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     return msgspec.structs.replace(settings, **new)
 
 
-def _text(value: str | bytes) -> str:
-    return value.hex() if isinstance(value, bytes) else value
+def _begins(value: str | bytes, beginnings: tuple[str, ...]) -> bool:
+    text = value.hex() if isinstance(value, bytes) else value
+    return not beginnings or text.upper().startswith(tuple(beginning.upper() for beginning in beginnings))

@@ -16,7 +16,7 @@ from hlc.security import suites
 from hlc.security.certificate import Curve
 from hlc.security.handshake import Version
 from hlc.security.layer import Security, TlsError
-from hlc.security.pki import Pki
+from hlc.security.pki import Credential, Pki
 from hlc.security.profiles import Role, Root
 from hlc.security.tls import ClientTls, KeyLog, ServerTls, check
 from hlc.security.trust import Trust
@@ -34,6 +34,7 @@ def station_security(
     plain: bool,
     now: Callable[[], datetime] = utc_now,
     keylog: KeyLog | None = None,
+    strict: bool = False,
 ) -> Security:
     """TLS as a station has it, of these versions; `plain`: it serves connections without, too. Raises `SetupError`
     where it can have none."""
@@ -44,7 +45,7 @@ def station_security(
         raise SetupError(f"the station's certificate is on none of {', '.join(curve.value for curve in Curve)}")
     _check()
     roots = pki.anchors(Role.VEHICLE)
-    p256 = suites.tls13(credentials) is suites.TLS13_P256
+    p256 = _p256(credentials, versions, strict=strict)
     judge = Trust(Role.VEHICLE, roots, now, p256=p256) if roots else None
     return Security(lambda: ServerTls(credentials, roots, judge, keylog, versions), plain=plain)
 
@@ -68,9 +69,17 @@ def vehicle_security(
             _why("ISO 15118-20 needs the vehicle's certificate, vehicle.chain.pem with vehicle.key.pem", pki)
         )
     _check()
-    p256 = suites.tls13(credentials) is suites.TLS13_P256
+    p256 = _p256(credentials, able, strict=strict)
     judge = Trust(Role.SECC, roots, now, p256=p256, strict=strict)
     return Security(lambda: ClientTls(able, credentials, roots, judge, keylog), plain=False)
+
+
+def _p256(credentials: Sequence[Credential], versions: Sequence[Version], *, strict: bool) -> bool:
+    """Whether TLS 1.3 must do with secp256r1. Raises `SetupError` where that is not to be."""
+    found = suites.tls13(credentials) is suites.TLS13_P256
+    if found and strict and Version.TLS13 in versions:
+        raise SetupError("--strict: ISO 15118-20 wants certificates on secp521r1 or Ed448, and there are none")
+    return found
 
 
 def _check() -> None:

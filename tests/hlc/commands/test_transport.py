@@ -75,7 +75,18 @@ def test_both_ends_from_a_directory(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert station.plain
         assert vehicle.tls is not None
         assert not vehicle.plain
-        given.tls = "require"
+        given.strict = True
+        for end in (transport.of_station, transport.of_vehicle):
+            with pytest.raises(SetupError, match="wants certificates on secp521r1 or Ed448, and there are none"):
+                end(given, closing)
+        given.protocols = "iso15118-2"
+        for strict in (False, True):  # a missing OCSP response is noted, or a reason to leave
+            given.strict = strict
+            security = transport.of_vehicle(given, closing)
+            assert security.tls is not None
+            judge = security.tls()._judge  # type: ignore[attr-defined]
+            assert judge.strict is strict
+        given.tls, given.strict = "require", False
         assert not transport.of_station(given, closing).plain
     assert transport.of_station(options(), closing) is transport.of_vehicle(options(), closing) is PLAIN
     assert capsys.readouterr().err == ""
