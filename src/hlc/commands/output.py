@@ -43,29 +43,30 @@ class Output:
 
     def session(self) -> Trace:
         """The trace of one of several sessions: when it has ended, what it came to is told. One that begins while
-        another goes on has its number before every line of the log."""
-        summary, consumers = Summary(), list[Trace]()
+        another goes on has its number before every line of the log, and before what is told."""
+        begun: list[Trace] = []
 
         def trace(event: Event) -> None:
-            if not consumers:
-                consumers.append(fan_out(summary, *self._session_begins()))
-            consumers[0](event)
-            if isinstance(event, SessionEnded):
-                self._going_on -= 1
-                self._tell(summary)
+            if not begun:
+                begun.append(self._session_begins())
+            begun[0](event)
 
         return self._deferred.to(trace)
 
-    def _session_begins(self) -> list[Trace]:
+    def _session_begins(self) -> Trace:
         self._sessions += 1
         self._going_on += 1
-        consumers: list[Trace] = [self.console]
+        summary, console, number = Summary(), self.console, ""
         if self._going_on > 1:
-            log = Numbered(self.console, self._sessions)
-            consumers = [Console(log, began=self._began, faults_only=self._json)]
-        if self._json:
-            consumers.append(JsonLines(self._results, self._sessions))
-        return consumers
+            number = f"[{self._sessions}] "
+            console = Console(Numbered(console, number), began=self._began, faults_only=self._json)
+
+        def end(event: Event) -> None:
+            if isinstance(event, SessionEnded):
+                self._going_on -= 1
+                self._tell(summary, number)
+
+        return fan_out(console, summary, *[JsonLines(self._results, self._sessions)] * self._json, end)
 
     def session_begins(self) -> None:
         """What follows belongs to a new session."""
@@ -91,11 +92,12 @@ class Output:
     def _collect(self, event: Event) -> None:
         self._summary(event)
 
-    def _tell(self, summary: Summary) -> None:
+    def _tell(self, summary: Summary, number: str = "") -> None:
         if not self._json:
             paint = Paint(colours_wanted(self._results))
             unicode = "utf" in self._results.encoding.lower()
-            self._results.write("\n".join([*summary.lines(paint, unicode=unicode), "", ""]))
+            lines = summary.lines(paint, unicode=unicode)
+            self._results.write("\n".join([*(f"{number}{line}" for line in lines), "", ""]))
 
 
 class Numbered:
@@ -103,13 +105,13 @@ class Numbered:
 
     encoding = "utf-8"
 
-    def __init__(self, console: Console, number: int) -> None:
+    def __init__(self, console: Console, number: str) -> None:
         self._console = console
         self._number = number
 
     def write(self, text: str) -> int:
         """One line."""
-        self._console.text(f"[{self._number}] {text.rstrip()}")
+        self._console.text(f"{self._number}{text.rstrip()}")
         return len(text)
 
     def flush(self) -> None:

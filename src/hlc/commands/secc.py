@@ -37,7 +37,8 @@ examples:
   hlc secc --interface eth1 --json > log.jsonl
 
 Matching (SLAC) comes first: nobody is served who is not matched, and a link that is lost ends the session. It needs
-CAP_NET_RAW: run it as root, or give that to the Python that runs it. On loopback there is no powerline.
+CAP_NET_RAW: run it as root, or give that to the Python that runs it. On loopback there is no powerline,
+and each vehicle has a simulated outlet of its own: many may charge at once.
 
 Ctrl-C ends the session in order and makes the outlet safe; a second Ctrl-C does not wait for the vehicle."""
 
