@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final, NamedTuple
 
 from hlc.ports import BatteryLimits, SetPoint, SupplyLimits
@@ -35,6 +36,12 @@ def incompatible(ev: BatteryLimits, supply: SupplyLimits) -> str | None:
     if ev.max_amps < supply.min_amps:
         return f"the vehicle accepts {ev.max_amps:g} A at most, the outlet gives {supply.min_amps:g} A at least"
     return None
+
+
+def highest_volts(said: float) -> float:
+    """What a vehicle takes for the highest voltage of a DC station: one that may be touched is none of a charger, so
+    it is no limit. Stations exist that say 40 V and charge (EcoG iso15118, simulated)."""
+    return said if said >= SAFE_VOLTS else inf
 
 
 class Granted(NamedTuple):

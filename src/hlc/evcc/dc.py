@@ -63,12 +63,14 @@ class Dc:
 
     def begin(self) -> Kind | None:
         """The parameters stand: to the cable check, with the connector locked."""
-        highest, battery = self.supply.max_volts, self.ev.battery_volts()
-        if 0 < highest < battery:
-            return self.session.leave(f"the station gives {highest:g} V at most, the battery is at {battery:.0f} V")
+        said, battery = self.supply.max_volts, self.ev.battery_volts()
+        if decisions.highest_volts(said) < battery:
+            return self.session.leave(f"the station gives {said:g} V at most, the battery is at {battery:.0f} V")
         self.ev.lock_connector()
         if not self.ev.connector_locked():
             return None
+        if 0 < said < decisions.SAFE_VOLTS:
+            self.vehicle.note(f"the station says that it gives {said:g} V at most: not believed")
         # State C now, not earlier: stations go to fault where it comes before the cable check (ABB).
         self.vehicle.go_live()
         return self._kind("CableCheckReq")
@@ -215,7 +217,7 @@ class Dc:
     def _target(self) -> SetPoint:
         """What to ask for: the battery's wish within the station's limits, no current where the end has come."""
         wish, supply = self.ev.target(), self.supply
-        volts = min(wish.volts, supply.max_volts) if supply.max_volts > 0 else wish.volts
+        volts = min(wish.volts, decisions.highest_volts(supply.max_volts))
         amps = 0.0 if self.leaving() else max(0.0, wish.amps)
         if supply.max_amps > 0:
             amps = min(amps, supply.max_amps)

@@ -2,7 +2,7 @@
 
 Both ends may be simulated (`link`), or one: then the other end is assumed. Behind an outlet alone there is a battery,
 near the voltage of the precharge, that takes what is asked for; before a vehicle alone there is a station that does
-what it says.
+what it says, or what it is asked for where it measures nothing.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ ASSUMED_OHMS: Final = 0.1
 ASSUMED_BELOW: Final = 0.97
 """Its voltage, by that of the precharge: vehicles that ask for the same voltage afterwards get a current too."""
 PRECHARGE_AMPS: Final = 2.0
+SAFE_VOLTS: Final = 60.0
+"""A station that reports less has not begun to raise the voltage, or measures nothing."""
+UNMEASURED_S: Final = 3.0
+"""So long a precharge goes on before the latter is assumed; a station that has begun is believed for good."""
 
 
 class SimulatedCable:
@@ -50,6 +54,9 @@ class SimulatedCable:
         self._started = False
         self._assumed_volts: float | None = None
         self._reported: tuple[float, float | None] | None = None
+        self._low_since: float | None = None
+        """When a station that is not simulated was first heard in this precharge, while it has measured nothing."""
+        self._measures = False
 
     # Pilot
 
@@ -87,6 +94,9 @@ class SimulatedCable:
         """What a station that is not simulated says of itself."""
         if self.outlet is None:
             self._reported = (volts, amps)
+            self._measures = self._measures or volts >= SAFE_VOLTS
+            if self._low_since is None:
+                self._low_since = self.now
 
     def advance(self, now: float) -> None:
         """Move on to this time. Going back does nothing."""
@@ -156,7 +166,8 @@ class SimulatedCable:
 
     def _follow_reports(self, dt: float) -> None:
         """A vehicle alone: the inlet is at what the station reports, or at the battery's voltage behind closed
-        contactors."""
+        contactors. Stations exist whose simulated supply reports 1 V for ever and says OK: after a while their voltage
+        is taken for the one that a precharge asks for."""
         assert self.vehicle is not None
         volts, amps = self._reported or (0.0, None)
         ready = self.vehicle.state.ready
@@ -164,8 +175,11 @@ class SimulatedCable:
             self.volts = self.vehicle.battery.volts()
             self.amps = (amps or 0.0) if ready else 0.0
         elif ready:
+            if not self._measures and self._low_since is not None and self.now - self._low_since >= UNMEASURED_S:
+                volts = self.vehicle.battery.volts()
             self.volts, self.amps = volts, 0.0
         else:
+            self._low_since = None
             self.volts, self.amps = min(volts, self.volts * max(0.0, 1.0 - dt / BLEED)), 0.0
 
 

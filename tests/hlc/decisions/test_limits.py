@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +33,11 @@ def test_matched(volts: float, match: bool) -> None:
 def test_vehicles_that_cannot_be_charged_here(ev: BatteryLimits) -> None:
     assert decisions.incompatible(EV, SUPPLY) is None
     assert decisions.incompatible(ev, SUPPLY)
+
+
+@pytest.mark.parametrize(("said", "highest"), [(500.0, 500.0), (60.0, 60.0), (59.9, inf), (40.0, inf), (0.0, inf)])
+def test_a_voltage_that_may_be_touched_limits_no_charger(said: float, highest: float) -> None:
+    assert decisions.highest_volts(said) == highest
 
 
 numbers = st.floats(-2000, 2000)

@@ -250,6 +250,14 @@ def test_a_station_below_the_battery_is_left(host: Host, say: Any) -> None:
     assert not host.vehicle.good
 
 
+def test_a_limit_that_no_charger_has_is_noted_and_does_not_count(host: Host, say: Any) -> None:
+    host.overrides[din.ChargeParameterDiscoveryReq] = host.answers()[din.ChargeParameterDiscoveryReq]
+    host.overrides[din.ChargeParameterDiscoveryReq].EVSEChargeParameter = say.parameter(max_volts=40)
+    host.reach(din.CableCheckReq)
+    assert host.notes() == ["the station says that it gives 40 V at most: not believed"]
+    assert value(host.reach(din.CurrentDemandReq).EVTargetVoltage) == pytest.approx(host.ev.target().volts, abs=0.1)
+
+
 def test_a_station_without_energy_is_left_in_order(host: Host, say: Any) -> None:
     host.reach(din.ChargeParameterDiscoveryReq)
     answer = host.answers()[din.ChargeParameterDiscoveryReq]

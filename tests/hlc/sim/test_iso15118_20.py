@@ -14,6 +14,7 @@ from hlc.evcc.iso15118_20.settings import Settings20 as VehicleSettings20
 from hlc.flow import Refusal, Transport
 from hlc.ports import Mode, Trouble
 from hlc.rules.iso15118_20.services import Control, Intended, Mobility, Pricing, Service
+from hlc.rules.iso15118_20.values import number
 from hlc.secc.iso15118_20.settings import Settings20 as StationSettings20
 from hlc.sim import Battery, SimulatedOutlet, SimulatedVehicle
 from hlc.sim.ac import SimulatedAcOutlet, SimulatedAcVehicle
@@ -200,6 +201,16 @@ class TestSchedules:
         assert profile.Scheduled_EVPPTControlMode.SelectedScheduleTupleID == 1
         assert profile.EVPowerProfileEntries.EVPowerProfileEntry[0].Power.Value == 0
 
+    def test_in_dynamic_control_the_profile_is_the_most_that_may_come(self) -> None:
+        events: list[Event] = []
+        well(pair(control=Control.DYNAMIC, trace=events.append).run())
+        first, *_, last = sent(events, "PowerDeliveryReq")
+        assert first.EVPowerProfile.Dynamic_EVPPTControlMode is not None
+        (entry,) = first.EVPowerProfile.EVPowerProfileEntries.EVPowerProfileEntry
+        assert number(entry.Power) > 10_000
+        assert first.EVPowerProfile.TimeAnchor == first.Header.TimeStamp
+        assert last.EVPowerProfile is None
+
     def test_a_tolerance_is_confirmed(self) -> None:
         events: list[Event] = []
         well(pair(station20={"power_tolerance_watts": 500.0}, trace=events.append).run())
@@ -363,9 +374,9 @@ class TestBeside:
 
     def test_check_in_and_check_out(self) -> None:
         intended = (Intended.CHECK_IN, Intended.CHECK_OUT)
-        for number, name in enumerate(("VehicleCheckInReq", "VehicleCheckOutReq")):
+        for at, name in enumerate(("VehicleCheckInReq", "VehicleCheckOutReq")):
             one = pair(
-                station20={"intended": intended[number : number + 1]}, vehicle={"services": frozenset({66})}
+                station20={"intended": intended[at : at + 1]}, vehicle={"services": frozenset({66})}
             ).run()
             well(one)
             assert one.messages.count(name) == 1

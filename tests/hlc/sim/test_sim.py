@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -202,6 +204,40 @@ def test_a_vehicle_alone_believes_the_station() -> None:
     vehicle.tick(36.4)
     assert vehicle.amps() == 80.0
     assert vehicle.energy_wh() == pytest.approx(36 * 80 * (vehicle.battery_volts() + 6.4) / 3600, rel=0.01)
+
+
+def precharged(vehicle: SimulatedVehicle, volts: Callable[[float], float], seconds: float) -> float:
+    """The voltage at the inlet of a vehicle alone, after so long a precharge of a station that reports this."""
+    vehicle.tick(0.0)
+    vehicle.show_ready(ready=True)
+    for step in range(round(seconds * 10) + 1):
+        vehicle.tick(step / 10)
+        vehicle.reported(volts(step / 10), None)
+    return vehicle.inlet_volts()
+
+
+def test_a_station_that_measures_nothing_is_assumed_to_give_what_is_asked_for() -> None:
+    vehicle = SimulatedVehicle()
+    assert precharged(vehicle, lambda now: 1.0, 2.9) == 1.0
+    vehicle = SimulatedVehicle()
+    assert precharged(vehicle, lambda now: 1.0, 3.1) == vehicle.battery_volts()
+
+
+@pytest.mark.parametrize("top", [60.0, 200.0])
+def test_a_station_whose_voltage_rises_is_believed_however_far_it_comes(top: float) -> None:
+    assert precharged(SimulatedVehicle(), lambda now: min(top, 50.0 * now), 20.0) == top
+    assert precharged(SimulatedVehicle(), lambda now: top if now < 1.0 else 1.0, 20.0) == 1.0
+
+
+def test_each_precharge_is_given_its_time() -> None:
+    vehicle = SimulatedVehicle()
+    precharged(vehicle, lambda now: 1.0, 2.0)
+    vehicle.show_ready(ready=False)
+    vehicle.tick(2.5)
+    vehicle.show_ready(ready=True)
+    vehicle.reported(1.0, None)
+    vehicle.tick(4.0)
+    assert vehicle.inlet_volts() == 1.0
 
 
 def test_long_times_pass_quickly() -> None:

@@ -22,6 +22,7 @@ from exi.messages.iso15118_20.common import (
     ChargingSession,
     Dynamic_SEReqControlMode,
     EIM_AReqAuthorizationMode,
+    EVPowerProfile,
     PowerDeliveryReq,
     PowerDeliveryRes,
     Scheduled_SEReqControlMode,
@@ -50,7 +51,7 @@ from exi.messages.iso15118_20.types import (
     ResponseCode,
 )
 from hlc.evcc.iso15118_20.beside import Beside
-from hlc.evcc.iso15118_20.plans import Plan, choose
+from hlc.evcc.iso15118_20.plans import Plan, anything, choose
 from hlc.evcc.iso15118_20.services import Choice, Chosen
 from hlc.evcc.session import OPENING_S, Session
 from hlc.flow import Paused
@@ -384,9 +385,17 @@ class Conversation(Session):
             Header=self.header(),
             EVProcessing=Processing.Finished,
             ChargeProgress=progress,
-            EVPowerProfile=self.plan.message() if starts and self.plan is not None else None,
+            EVPowerProfile=self._profile() if starts else None,
             BPT_ChannelSelection=channel,
         )
+
+    def _profile(self) -> EVPowerProfile:
+        """What the vehicle means to take. In dynamic control the station decides, and it is the most that it may
+        expect; optional then, but stations exist that refuse a start without (EcoG iso15118)."""
+        if self.plan is not None:
+            return self.plan.message()
+        departure = self.departure_s()
+        return anything(self.header().TimeStamp, DAY_S if departure is None else departure, self.watts())
 
     def session_stop(self) -> SessionStopReq:
         kind, words = ChargingSession.Terminate, self.vehicle.stopping

@@ -86,12 +86,14 @@ class Conversation(common.Conversation):
     # Choices
 
     def approach(self) -> Kind | None:
-        highest, battery = self.supply.max_volts, self.ev.battery_volts()
-        if highest < battery:
-            return self.leave(f"the station gives {highest:g} V at most, the battery is at {battery:.0f} V")
+        said, battery = self.supply.max_volts, self.ev.battery_volts()
+        if decisions.highest_volts(said) < battery:
+            return self.leave(f"the station gives {said:g} V at most, the battery is at {battery:.0f} V")
         self.ev.lock_connector()
         if not self.ev.connector_locked():
             return None
+        if said < decisions.SAFE_VOLTS:
+            self.vehicle.note(f"the station says that it gives {said:g} V at most: not believed")
         # State C now, not earlier: stations go to fault where it comes before the cable check (ABB).
         self.vehicle.go_live()
         return DC_CableCheckReq
@@ -274,7 +276,7 @@ class Conversation(common.Conversation):
         """What to ask for: the plan, within the battery's wish and the station's limits; negative: back."""
         wish, supply, battery = self.ev.target(), self.supply, self.ev.battery_volts()
         planned = self.plan.watts(self.vehicle.now) / battery if self.plan is not None else 0.0
-        volts = min(wish.volts, supply.max_volts)
+        volts = min(wish.volts, decisions.highest_volts(supply.max_volts))
         if self.leaving() or self.standing_by:
             return SetPoint(volts, 0.0)
         if planned >= 0:

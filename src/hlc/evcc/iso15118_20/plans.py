@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from exi.messages.iso15118_20.common import (
     ChargingSchedule,
+    Dynamic_EVPPTControlMode,
     EVPowerProfile,
     EVPowerProfileEntryList,
     PowerScheduleEntry,
@@ -64,6 +65,17 @@ class Plan(NamedTuple):
                 ]
             ),
         )
+
+
+def anything(anchor: int, seconds: float, watts: float) -> EVPowerProfile:
+    """The profile of a vehicle that leaves the power to the station."""
+    return EVPowerProfile(
+        TimeAnchor=anchor,
+        Dynamic_EVPPTControlMode=Dynamic_EVPPTControlMode(),
+        EVPowerProfileEntries=EVPowerProfileEntryList(
+            EVPowerProfileEntry=[PowerScheduleEntry(Duration=max(1, round(seconds)), Power=rational(watts))]
+        ),
+    )
 
 
 def choose(
