@@ -375,7 +375,8 @@ class Station(Machine):
         assert self.conversation is not None
         if self.doomed is not None and not self.conversation.winding_down(request):
             return self.conversation.refuse(request, self._doomed_code)  # why has been traced
-        if self.stopping is not None and not self.conversation.can_tell(request):
+        # What is said beside goes on: the main stream will tell.
+        if stream == MAIN and self.stopping is not None and not self.conversation.can_tell(request):
             raise Refusal("FAILED", self.stopping, blame=Blame.SETUP)
         if stream == MAIN and self._hastens(type(request)):
             return LATER

@@ -92,11 +92,12 @@ class AcInvariants(Watch):
             self._say(cable, "a current flows before power delivery was agreed, or after its end")
         limit = min(outlet.supply.max_amps, vehicle.charger.max_amps)
         if cable.amps < 0.0:
+            limit = min(outlet.supply.max_discharge_amps, vehicle.charger.max_discharge_amps)
             self._flowing_back(cable)
-        elif amps > limit * TOLERANCE and not vehicle.greedy:
+        if amps > limit * TOLERANCE and not vehicle.greedy:
             self._say(cable, f"the current is above {limit:.0f} A")
-        told = self.limit_amps if self.limit_amps is not None else limit
-        if self._target_watts is not None:
+        told = self.limit_amps if self.limit_amps is not None and self.told else limit
+        if self._target_watts is not None and self.told:
             told = self._target_watts / (outlet.supply.volts * vehicle.charger.phases)
         above = amps > max(told, 0.0) * TOLERANCE + 0.1
         if self._lasting("above", cable.now, so=above) > FOLLOW_S and not vehicle.greedy:
@@ -104,13 +105,9 @@ class AcInvariants(Watch):
 
     def _flowing_back(self, cable: MainsCable) -> None:
         """The vehicle gives energy back."""
-        outlet, vehicle = cable.socket, cable.car
-        assert outlet is not None
+        vehicle = cable.car
         assert vehicle is not None
         if not self._both_ways:
             self._say(cable, "energy flows back, and no service for that was selected")
-        limit = min(outlet.supply.max_discharge_amps, vehicle.charger.max_discharge_amps) * vehicle.charger.phases
-        if -cable.amps > limit * TOLERANCE:
-            self._say(cable, f"the current back is above {limit:.0f} A")
         if vehicle.battery.soc < vehicle.least_soc - 0.1:
             self._say(cable, "energy flows back from a battery that is at its least")

@@ -169,7 +169,7 @@ class Conversation(dc.Conversation):
 
     def can_tell(self, request: Any) -> bool:
         # What a vehicle hears in its status it does not need to hear while it is connected.
-        return isinstance(request, ACDP_SystemStatusReq | ACDP_ConnectReq) or super().can_tell(request)
+        return isinstance(request, ACDP_ConnectReq) or super().can_tell(request)
 
     def settled(self) -> bool:
         self.device.disconnect()

@@ -317,13 +317,12 @@ class Conversation(conversation.Conversation):
         return self.joined
 
     def winding_down(self, request: Any) -> bool:
-        return isinstance(request, SessionStopReq) or (
+        return isinstance(request, SessionStopReq | VehicleCheckOutReq) or (
             isinstance(request, PowerDeliveryReq) and request.ChargeProgress is ChargeProgress.Stop
         )
 
     def can_tell(self, request: Any) -> bool:
-        told = ScheduleExchangeReq, PowerDeliveryReq, ChargeLoopReq, MeteringConfirmationReq, VehicleCheckOutReq
-        return isinstance(request, told) or self.winding_down(request)
+        return isinstance(request, ScheduleExchangeReq | PowerDeliveryReq | ChargeLoopReq) or self.winding_down(request)
 
     def refuse(self, request: Any, code: str) -> Any | None:
         """The shortest answer with this code: mandatory elements only. [V2G20-736]"""
