@@ -246,7 +246,7 @@ def evse_id(setting: bytes) -> bytes:
     Cars leave at any other form (Renault Zoe); all recorded stations send zero.
     """
     digits = setting.removeprefix(b"+").replace(b"*", b"A")
-    fits = setting[-1:].isdigit() and set(digits) <= set(b"0123456789A") and len(digits) % 2 == 0
+    fits = b"*" in setting and setting[-1:].isdigit() and set(digits) <= set(b"0123456789A") and len(digits) % 2 == 0
     return bytes.fromhex(digits.decode()) if fits and len(digits) <= 64 else b"\0"
 
 

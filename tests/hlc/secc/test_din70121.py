@@ -126,6 +126,25 @@ def test_an_unknown_session_wins_over_a_wrong_sequence(talk: Talk) -> None:
     assert talk.ask(demand(), b"\7").ResponseCode is ResponseCode.FAILED_UnknownSession
 
 
+@pytest.mark.parametrize(
+    ("setting", "sent"),
+    [
+        (b"+49*89*6360", "49A89A6360"),
+        (b"49*89*6360", "49A89A6360"),
+        (b"+49*8*6360", "00"),  # half an octet is left
+        (b"+49*89*636*", "00"),
+        (b"DE*PNX*E12345*1", "00"),
+        (b"123456", "00"),
+        (b"", "00"),
+        (b"1*" + b"2" * 64, "00"),
+    ],
+)
+def test_an_evse_id_has_the_form_of_din_91286_or_is_zero(setting: bytes, sent: str, talk: Talk) -> None:
+    talk.station.settings = Settings(EVSEID=setting)
+    talk.hello()
+    assert talk.ask(din.SessionSetupReq(EVCCID=b"\1")).EVSEID.hex().upper() == sent
+
+
 def test_session_setup_gives_a_new_session_whatever_id_it_brings(talk: Talk) -> None:
     talk.hello()
     response = talk.ask(din.SessionSetupReq(EVCCID=b"\1" * 8), session_id=b"\x99" * 8)
