@@ -31,7 +31,7 @@ from hlc.trace.events import Event, Note, Side, Trace
 
 ATTEMPTS: Final = 20
 """Random ports tried before giving up."""
-BACKLOG: Final = 1024
+BACKLOG: Final = 512
 """Connections that the kernel keeps for us: one more would be heard a second later."""
 AT_ONCE: Final = 16
 """So many are taken from it at once: sessions that go on must not wait for a crowd."""
@@ -73,6 +73,9 @@ class StationServer:
         self._open: dict[Connection, None] = {}
         """Every connection, the oldest first."""
         self._sessions: dict[Connection, asyncio.Task[None]] = {}
+        """Those that came to a session, or wait for their outlet, until they have closed."""
+        self._holding: dict[Connection, None] = {}
+        """Of these those whose outlets are not free yet."""
         self._socket = listening_socket(interface, port)
         self.port = int(self._socket.getsockname()[1])
         try:
@@ -128,15 +131,17 @@ class StationServer:
 
     def _make_room(self) -> None:
         """Who says nothing, or has ended and does not close, makes way when there are too many of them."""
-        idle = [connection for connection in self._open if connection.over or connection not in self._sessions]
-        if len(idle) >= IDLE:
-            self._note(f"dropped the connection of {idle[0].peer}: no session, and {IDLE} more of that kind")
-            del self._open[idle[0]]
-            idle[0].drop("others came")
+        if len(self._open) - len(self._holding) >= IDLE:
+            oldest = next(connection for connection in self._open if connection not in self._holding)
+            self._note(f"dropped the connection of {oldest.peer}: no session, and {IDLE} more of that kind")
+            del self._open[oldest]
+            oldest.drop("others came")
 
     def _taken(self, peer: str) -> str:
         """Why a vehicle cannot be served; empty: it can."""
-        live = [connection for connection in self._sessions if not connection.over]
+        if len(self._holding) < self._outlets:
+            return ""
+        live = [connection for connection in self._holding if not connection.over]
         if len(live) < self._outlets or self._before(peer) is not None:
             return ""
         return f"the outlet serves {live[0].peer}" if self._outlets == 1 else f"all {self._outlets} outlets are taken"
@@ -146,7 +151,7 @@ class StationServer:
         if self.interface.loopback:
             return None
         return next(
-            (connection for connection in self._sessions if not connection.over and connection.peer == peer), None
+            (connection for connection in self._holding if not connection.over and connection.peer == peer), None
         )
 
     def _asked(self, connection: Connection) -> None:
@@ -162,11 +167,13 @@ class StationServer:
             why = "the vehicle opened a new connection"
             self._note(f"dropped the connection of {peer}: {why}")
             before.drop(why)
-        busy = [session for session in self._sessions if not session.finished.done()]
+        busy = [session for session in self._holding if not session.finished.done()]
         if len(busy) >= self._outlets:
             for session in busy:
                 session.make_way()
             busy = [session for session in busy if not session.finished.done()]
+        self._holding[connection] = None
+        connection.finished.add_done_callback(lambda _: self._holding.pop(connection))
         if len(busy) < self._outlets:
             connection.let_in()
         self._sessions[connection] = asyncio.get_running_loop().create_task(self._attend(connection, busy))
