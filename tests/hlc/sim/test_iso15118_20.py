@@ -375,9 +375,7 @@ class TestBeside:
     def test_check_in_and_check_out(self) -> None:
         intended = (Intended.CHECK_IN, Intended.CHECK_OUT)
         for at, name in enumerate(("VehicleCheckInReq", "VehicleCheckOutReq")):
-            one = pair(
-                station20={"intended": intended[at : at + 1]}, vehicle={"services": frozenset({66})}
-            ).run()
+            one = pair(station20={"intended": intended[at : at + 1]}, vehicle={"services": frozenset({66})}).run()
             well(one)
             assert one.messages.count(name) == 1
 
@@ -392,6 +390,23 @@ class TestEnds:
         act(one, loop, 15, lambda: one.stop(side, "enough"))
         well(one)
         assert one.now < 30.0
+
+    @pytest.mark.parametrize(
+        ("volts", "said", "tries"),
+        [
+            (40.0, "the station says that it gives 40 V at most: not believed", True),
+            (250.0, "the station gives 250 V at most, the battery is at 358 V", False),
+        ],
+    )
+    def test_a_station_with_too_little_voltage(self, volts: float, said: str, tries: bool) -> None:
+        events: list[Event] = []
+        one = pair(soc=50.0, trace=events.append)
+        one.outlet.supply = one.outlet.supply._replace(max_volts=volts)
+        one.run()
+        assert said in notes(events)
+        assert ("DC_PreChargeReq" in one.messages) is tries
+        assert one.invariants.violations == []
+        assert not one.vehicle.good
 
     def test_a_user_who_is_not_authorized(self) -> None:
         events: list[Event] = []
