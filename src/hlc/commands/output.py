@@ -31,7 +31,8 @@ class Output:
         self._results = results
         self._json = json
         self._began = loop.time()
-        self._summary = Summary()
+        self._summary: Summary | None = None
+        """Of the session of which `session_begins` told."""
         self._sessions = 0
         self._going_on = 0
         self.console = Console(log, began=self._began, clock=time.monotonic, faults_only=json)
@@ -76,7 +77,8 @@ class Output:
     def session_ended(self) -> None:
         """Tell what the session came to."""
         self._deferred.flush()
-        self._tell(self._summary)
+        if self._summary is not None:
+            self._tell(self._summary)
 
     def result(self, lines: Sequence[str]) -> None:
         """Lines for a reader on standard output; with JSON the events have said it."""
@@ -90,7 +92,8 @@ class Output:
         self.console.finish()
 
     def _collect(self, event: Event) -> None:
-        self._summary(event)
+        if self._summary is not None:
+            self._summary(event)
 
     def _tell(self, summary: Summary, number: str = "") -> None:
         if not self._json:

@@ -36,7 +36,7 @@ BACKLOG: Final = 512
 AT_ONCE: Final = 16
 """So many are taken from it at once: sessions that go on must not wait for a crowd."""
 IDLE: Final = 256
-"""Connections that are listened to and have no session; and those that had one and were not closed by the vehicle."""
+"""So many connections may be open that have no session yet, or none any more."""
 TOLD_PER_S: Final = 20
 """Events of connections that have no session: the trace gets so many of them in a second at most."""
 
