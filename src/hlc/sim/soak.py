@@ -40,10 +40,11 @@ class Outcome(NamedTuple):
     story: str
 
 
-def play(world: World, seed: int) -> Outcome:
-    """The session of this number."""
+def play(world: World, seed: int, fault: Kind | None = None) -> Outcome:
+    """The session of this number; with this fault, where one is given."""
     random = Random(f"{world.name} {seed}")
-    kind, place = random.choice(kinds(world.mode)), _place(world, random)
+    drawn, place = random.choice(kinds(world.mode)), _place(world, random)
+    kind = fault or drawn
     striker = Striker(lambda hit: _strike(kind, world, hit), place, random)
     # What a fault of the world leads to depends on how often energy begins to flow.
     wanted = wishes(world, random, twice=kind in WIRE or kind is Kind.NOTHING)

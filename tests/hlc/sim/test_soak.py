@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -75,3 +76,94 @@ def test_a_session_that_does_not_end_as_it_should_is_named(
     options = ["--sessions", "1", "--seed", "5", "--protocol", "iso15118-20", "--mode", "dc", "--control", "scheduled"]
     assert main(options) == 1
     assert "--protocol iso15118-20 --mode dc --control scheduled --seed 5 --sessions 1: " in capsys.readouterr().out
+
+
+def nothing(*words: object, **others: object) -> None:
+    return None
+
+
+PLANTED: tuple[tuple[str, Kind, int, str, Callable[..., object], str], ...] = (
+    (
+        "iso15118-20 dc scheduled",
+        Kind.REFUSED,
+        0,
+        "hlc.secc.station.Station.make_safe",
+        nothing,
+        "a voltage is switched",
+    ),
+    ("iso15118-20 dc dynamic", Kind.PILOT, 25, "hlc.secc.station.Station._watch_pilot", nothing, "not show state C"),
+    ("iso15118-2 dc", Kind.ISOLATION, 1, "hlc.evcc.vehicle.Vehicle.make_safe", nothing, "after the vehicle's end"),
+    ("iso15118-2 dc", Kind.WELDED, 0, "hlc.decisions.matched", lambda a, b: True, "contactors closed"),
+    ("iso15118-2 ac", Kind.OPERATOR, 7, "hlc.evcc.iso15118_2_ac.Ac.wanted", lambda self: 9e4, "the current is above"),
+    ("iso15118-2 ac", Kind.GARBAGE, 5, "hlc.secc.station.Station.make_safe", nothing, "the contactor is closed"),
+    (
+        "iso15118-20 ac scheduled",
+        Kind.DRIVER_RENEGOTIATES,
+        1,
+        "hlc.evcc.iso15118_20.ac.Conversation._mine",
+        lambda self, said, name: 9e4,
+        "the current is above",
+    ),
+    (
+        "iso15118-20 dc_bpt scheduled",
+        Kind.STUCK,
+        39,
+        "hlc.evcc.iso15118_20.common.Conversation.may_give",
+        lambda self: True,
+        "at its least",
+    ),
+    (
+        "iso15118-20 wpt scheduled",
+        Kind.OBJECT,
+        0,
+        "hlc.secc.iso15118_20.approach.Approach.obstacle",
+        nothing,
+        "something lies in the field",
+    ),
+    (
+        "iso15118-20 wpt dynamic",
+        Kind.BROKEN_OUTLET,
+        0,
+        "hlc.secc.iso15118_20.wpt.Conversation._ceiling",
+        lambda self: 9e4,
+        "leave the coil",
+    ),
+    (
+        "iso15118-20 acdp dynamic",
+        Kind.OTHER_VEHICLE,
+        5,
+        "hlc.secc.iso15118_20.acdp.Conversation.obstacle",
+        nothing,
+        "another vehicle stands there",
+    ),
+    (
+        "iso15118-20 acdp scheduled",
+        Kind.DELAYED,
+        10,
+        "hlc.secc.iso15118_20.acdp.Conversation.settled",
+        lambda self: True,
+        "not called home",
+    ),
+)
+"""World, fault, first seed, what is replaced in our own machines, by what, and what the invariants say to it."""
+
+
+@pytest.mark.parametrize(
+    ("world", "fault", "seed", "target", "broken", "text"),
+    PLANTED,
+    ids=[f"{world} {target.rpartition('.')[2]}" for world, _, _, target, _, _ in PLANTED],
+)
+def test_a_defect_of_ours_is_seen(
+    world: str,
+    fault: Kind,
+    seed: int,
+    target: str,
+    broken: Callable[..., object],
+    text: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    [where] = [each for each in WORLDS if each.name == world]
+    spoken(where)  # a good session, as long as the machines are
+    monkeypatch.setattr(target, broken)
+    problems = (problem for number in range(seed, seed + 12) for problem in play(where, number, fault).problems)
+    assert any(text in problem for problem in problems)
