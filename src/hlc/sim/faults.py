@@ -13,6 +13,7 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from hlc.ports import Mode
+from hlc.rules import MAIN
 from hlc.rules.answers import finished
 from hlc.sim.pair import Delivery, Pair
 from hlc.trace.events import Message, Side
@@ -153,7 +154,7 @@ class Hit:
     def aside(self) -> bool:
         """Whether it is of a side stream."""
         rules = self.station.rules
-        return rules is not None and rules.stream(self.delivery.payload_type) != 0
+        return rules is not None and rules.stream(self.delivery.payload_type) != MAIN
 
     @property
     def iso20(self) -> bool:

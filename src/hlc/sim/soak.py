@@ -16,7 +16,7 @@ from random import Random
 from typing import Any, Final, NamedTuple, TextIO
 
 from hlc.rules.iso15118_20.services import Control
-from hlc.sim.course import Course, course, spoken, wishes
+from hlc.sim.course import course, spoken, wishes
 from hlc.sim.faults import Expected, Hit, Kind, Place, Striker, kinds
 from hlc.sim.pair import Hang, Pair
 from hlc.sim.wire_faults import WIRE
@@ -169,7 +169,7 @@ def _soak(protocol: str, worlds: Sequence[World], options: argparse.Namespace) -
     return bad
 
 
-__all__ = ["Course", "Outcome", "main", "play", "soak"]
+__all__ = ["Outcome", "main", "play", "soak"]
 
 if __name__ == "__main__":
     sys.exit(main())

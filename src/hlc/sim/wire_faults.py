@@ -11,6 +11,7 @@ import exi
 from exi.messages.sap import ResponseCode as SapCode
 from exi.messages.sap import supportedAppProtocolRes
 from hlc import sap
+from hlc.rules import MAIN
 from hlc.sim.faults import EITHER, WELL, Arriving, Expected, Hit, Kind
 from hlc.sim.pair import Delivery
 from hlc.trace.events import Side
@@ -32,25 +33,25 @@ class Utterance(msgspec.Struct, frozen=True):
     body: Any
 
 
-Spoken = Mapping[str, Utterance]
+Utterances = Mapping[str, Utterance]
 """By name."""
-Wire = Callable[[Hit, Spoken], tuple[Arriving, Expected]]
+Wire = Callable[[Hit, Utterances], tuple[Arriving, Expected]]
 
 
-def lost_connection(hit: Hit, spoken: Spoken) -> tuple[Arriving, Expected]:
+def lost_connection(hit: Hit, spoken: Utterances) -> tuple[Arriving, Expected]:
     hit.pair.break_connection()
     return [], hit.unusable
 
 
-def delayed(hit: Hit, spoken: Spoken) -> tuple[Arriving, Expected]:
+def delayed(hit: Hit, spoken: Utterances) -> tuple[Arriving, Expected]:
     return [(FOREVER_S, hit.delivery)], hit.unusable
 
 
-def slow(hit: Hit, spoken: Spoken) -> tuple[Arriving, Expected]:
+def slow(hit: Hit, spoken: Utterances) -> tuple[Arriving, Expected]:
     return [(hit.random.uniform(0.0, SLOW_S), hit.delivery)], WELL
 
 
-def wrong_session(hit: Hit, spoken: Spoken) -> tuple[Arriving, Expected]:
+def wrong_session(hit: Hit, spoken: Utterances) -> tuple[Arriving, Expected]:
     # SAP has no session, and the station does not care what SessionSetupReq brings. What SessionSetupRes brings, the
     # vehicle adopts: then the station finds it wrong.
     if hit.before_session and hit.name != "SessionSetupRes":
@@ -63,7 +64,7 @@ def wrong_session(hit: Hit, spoken: Spoken) -> tuple[Arriving, Expected]:
     return altered(hit, hit.message.schema, within(hit, hit.random.choice(others), hit.body)), hit.unusable
 
 
-def wrong_sequence(hit: Hit, spoken: Spoken) -> tuple[Arriving, Expected]:
+def wrong_sequence(hit: Hit, spoken: Utterances) -> tuple[Arriving, Expected]:
     if hit.name.startswith("supportedAppProtocol"):
         return altered(hit, "sap", SAP_RESPONSE if hit.request else SAP_REQUEST), hit.unusable
     assert hit.station.rules is not None
@@ -73,20 +74,21 @@ def wrong_sequence(hit: Hit, spoken: Spoken) -> tuple[Arriving, Expected]:
     return altered(hit, other.schema, document, other.payload_type), hit.unusable
 
 
-def _out_of_order(hit: Hit, spoken: Spoken) -> Sequence[Utterance]:
+def _out_of_order(hit: Hit, spoken: Utterances) -> Sequence[Utterance]:
     """What may not come now. A message of a side stream gives way to one that is never in order a second time."""
-    names = {kind.__name__ for kind in hit.station.expected} if hit.request else {hit.name}
-    found = [
+    rules = hit.station.rules
+    assert rules is not None
+    allowed = {kind.__name__ for kind in hit.station.expected} if hit.request else {hit.name}
+    return [
         each
         for name, each in spoken.items()
-        if each.to is hit.delivery.to and name not in names and hit.station.rules is not None
-        if hit.station.rules.stream(each.payload_type) == 0 and each.schema != "sap"
+        if each.to is hit.delivery.to and name not in allowed
+        if each.schema != "sap" and rules.stream(each.payload_type) == MAIN
         if not hit.aside or name.startswith("SessionSetup")
     ]
-    return found
 
 
-def failed(hit: Hit, spoken: Spoken) -> tuple[Arriving, Expected]:
+def failed(hit: Hit, spoken: Utterances) -> tuple[Arriving, Expected]:
     if hit.request:
         return None, WELL
     if hit.name == "supportedAppProtocolRes":
@@ -97,14 +99,14 @@ def failed(hit: Hit, spoken: Spoken) -> tuple[Arriving, Expected]:
     return altered(hit, hit.message.schema, within(hit, session_id, no)), hit.unusable
 
 
-def garbage(hit: Hit, spoken: Spoken) -> tuple[Arriving, Expected]:
+def garbage(hit: Hit, spoken: Utterances) -> tuple[Arriving, Expected]:
     size = hit.random.choice((0, 1, 7, len(hit.delivery.payload), 300))
     # With 0x80 in front, noise is a message now and then.
     noise = b"\x7f" + hit.random.randbytes(size) if size else b""
     return [(0.0, hit.delivery._replace(payload=noise))], hit.unusable
 
 
-def damaged(hit: Hit, spoken: Spoken) -> tuple[Arriving, Expected]:
+def damaged(hit: Hit, spoken: Utterances) -> tuple[Arriving, Expected]:
     octets = bytearray(hit.delivery.payload)
     octets[hit.random.randrange(len(octets))] ^= 1 << hit.random.randrange(8)
     hit.pair.invariants.told = False
