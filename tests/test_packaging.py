@@ -27,7 +27,8 @@ def imported_libraries(folder: str) -> set[str]:
                 found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found.add(node.module.split(".")[0])
-    shared = {path.stem for each in ("fuzz", "hlc") for path in (ROOT / "tests" / each).glob("*.py")}
+    folders = ("tests/fuzz", "tests/hlc", "benchmarks")
+    shared = {path.stem for each in folders for path in (ROOT / each).glob("*.py")}
     return found - sys.stdlib_module_names - {"exi", "hlc", "slac", "tests"} - shared
 
 

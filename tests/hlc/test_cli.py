@@ -15,7 +15,7 @@ SRC = Path(__file__).parents[2] / "src"
 WRONG = [
     ("foo", "invalid choice: 'foo'"),
     ("demo --protocol ocpp", "hlc demo: --protocol knows no 'ocpp'; it takes din70121, iso15118-2, iso15118-20\n"),
-    ("demo --mode ac", "DIN 70121 knows DC alone"),
+    ("demo --mode ac", "DIN SPEC 70121 knows DC alone"),
     ("demo --auth pnc", "hlc demo: --auth pnc is not built yet: only eim is\n"),
     ("demo --speed fast", "--speed: 'fast' is no number"),
     ("demo --speed nan", "--speed: nan is not a factor from 0 to 1000000"),
@@ -44,7 +44,7 @@ WRONG = [
     ("slac ev", "the following arguments are required: INTERFACE"),
     ("modem nonesuch", "hlc modem: there is no interface nonesuch; this machine has lo"),
     ("modem eth1 smash", "invalid choice: 'smash'"),
-    ("modem eth1 --nmk 00", "--nmk: '00' has 1 octets; it takes 16"),
+    ("modem eth1 --nmk 00", "--nmk: '00' has 1 octet; it takes 16"),
     ("modem eth1 set-key --nid word", "--nid: 'word' is not hexadecimal"),
     ("modem eth1 info --password x", "hlc modem: --nmk, --password and --nid are for set-key\n"),
     ("pki", "the following arguments are required: create|show, DIR|FILE"),
@@ -131,7 +131,7 @@ def test_an_error_of_ours_is_one_line_and_its_place_on_request(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("hlc.commands.demo.world", broken)
+    monkeypatch.setattr("hlc.commands.demo.charge", broken)
     assert main(["demo"]) == 1
     assert capsys.readouterr().err == "hlc demo: internal error: ZeroDivisionError: a bug (--debug shows where)\n"
     with pytest.raises(ZeroDivisionError):
