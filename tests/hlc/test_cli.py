@@ -128,7 +128,7 @@ def test_a_session_imports_neither_scapy_nor_pyroute2() -> None:
 def test_an_error_of_ours_is_one_line_and_its_place_on_request(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr("hlc.commands.demo.charge", broken)
