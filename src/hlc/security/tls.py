@@ -306,7 +306,7 @@ class ClientTls(_Tls):
         of = {Version.TLS13: suites.tls13(credentials), Version.TLS12: suites.TLS12}
         profiles = [of[version] for version in sorted(versions, reverse=True)]
         if suites.TLS13_P256 in profiles:
-            self.notes.append("TLS 1.3 with secp256r1, which ISO 15118-20 does not know")
+            self.notes.append("TLS 1.3 is offered with secp256r1, which ISO 15118-20 does not know")
         context = self._context(profiles)
         self._held.append(openssl.verify(context, self._judged))
         self._held.append(openssl.on_request(context, self._show))
