@@ -191,7 +191,8 @@ class Hit:
         silent = following - (WITH_STATUS_20 if self.iso20 else WITH_STATUS)
         if not silent:
             return WELL
-        if "ACDP_ConnectReq" in self.pair.messages:  # from here on there is a status beside the messages
+        # From there on there is a status beside the messages.
+        if "ACDP_ConnectReq" in self.pair.messages or "ACDP_Connect" in following:
             return EITHER
         return BAD if silent == following else EITHER
 

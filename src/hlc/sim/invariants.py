@@ -183,7 +183,7 @@ class Invariants(Watch):
             self._say(cable, f"the current back is above {self._limits.back_amps:.0f} A")
         if amps * cable.volts > self._limits.back_watts * 1.05:
             self._say(cable, f"the power back is above {self._limits.back_watts:.0f} W")
-        if cable.vehicle.soc() < cable.vehicle.minimum_soc() - 0.1:
+        if cable.vehicle.battery.soc < cable.vehicle.least_soc - 0.1:
             self._say(cable, "energy flows back from a battery that is at its least")
 
     def _after(self, cable: SimulatedCable, now: float) -> None:

@@ -33,6 +33,21 @@ def test_faulty_sessions_end_as_they_should(world: World, part: int) -> None:
         assert not outcome.problems, outcome
 
 
+FOUND = {
+    "iso15118-20 dc_bpt scheduled": 20266044,
+    "iso15118-20 dc_bpt dynamic": 20261311,
+    "iso15118-20 mcs_bpt dynamic": 20270153,
+    "iso15118-20 acdp scheduled": 20262812,
+}
+"""What a long soak found: the broken driver of a vehicle that gives energy back, and an end told beside the messages."""
+
+
+@pytest.mark.parametrize(("where", "seed"), FOUND.items())
+def test_what_was_found_once(where: str, seed: int) -> None:
+    (world,) = (world for world in WORLDS if world.name == where)
+    assert not play(world, seed).problems
+
+
 @pytest.mark.parametrize("world", WORLDS, ids=name)
 def test_a_good_session_says_all_that_is_to_be_struck(world: World) -> None:
     said = spoken(world)
