@@ -39,7 +39,7 @@ FOUND = {
     "iso15118-20 mcs_bpt dynamic": 20270153,
     "iso15118-20 acdp scheduled": 20262812,
 }
-"""What a long soak found: the broken driver of a vehicle that gives energy back, and an end told beside the messages."""
+"""What a long soak found: a broken driver of a vehicle that gives energy back, an end told beside the messages."""
 
 
 @pytest.mark.parametrize(("where", "seed"), FOUND.items())
