@@ -212,7 +212,7 @@ def other_pad(hit: Hit) -> Expected:
     assert isinstance(hit.pair.cable, AirGap)
     hit.pair.cable.crossed = True
     paired = any(each.name == "AuthorizationSetupReq" for each in hit.said)
-    return WELL if paired else BAD if hit.name != "WPT_PairingRes" else EITHER
+    return WELL if paired else EITHER if hit.name.startswith("WPT_Pairing") else BAD
 
 
 def misparked(hit: Hit) -> Expected:
