@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hlc import ids, sdp, v2gtp
+from hlc.capture import doctor
 from hlc.capture.conversation import LINGER_S, Conversation, Endpoint, address
 from hlc.capture.files import Captured
 from hlc.capture.headers import ETHERNET, KNOWN_LINKS, Flags, HomePlug, Tcp, Udp, parse
 from hlc.capture.matching import Matching
-from hlc.capture.matching_verdict import judge as judge_matching
 from hlc.capture.matchings import Matchings
 from hlc.capture.seen import Seen, Unread
-from hlc.capture.session import Session, Where
-from hlc.capture.verdict import Verdict, judge, judge_attempts
+from hlc.capture.session import Attempts, Session, Where
 from hlc.trace.events import Message, Note, SessionEnded, Side
 from hlc.trace.matching import mme_event
 
@@ -34,18 +33,6 @@ NAMES: Final = 1000
 """Names of HomePlug messages that are counted; there are 65,536 numbers without a name."""
 SILENT_S: Final = 5.0
 """A session in which nothing was said for so long is over when its vehicle begins to match again."""
-
-
-@dataclass
-class Attempts:
-    """TCP connections in a row to one station that came to nothing in the same way."""
-
-    evcc: bytes
-    server: Endpoint
-    outcome: str
-    count: int
-    first: Where
-    last: Where
 
 
 @dataclass
@@ -76,8 +63,8 @@ class Decoder:
     def __init__(
         self,
         emit: Callable[[Seen], None],
-        done: Callable[[Session, Verdict], None],
-        matched: Callable[[Matching, Verdict], None] = lambda run, verdict: None,
+        done: Callable[[Session, doctor.Verdict], None],
+        matched: Callable[[Matching, doctor.Verdict], None] = lambda run, verdict: None,
     ) -> None:
         """`emit` gets each event as it is known, `done` each finished session with the verdict on it.
 
@@ -94,7 +81,8 @@ class Decoder:
         self._active: dict[frozenset[Endpoint], Conversation] = {}
         """Those that have a session or are about to end."""
         self._announced: OrderedDict[Endpoint, None] = OrderedDict()
-        self._attempts: Attempts | None = None
+        self._attempts: Session | None = None
+        """Connections that came to nothing."""
         self._sessions = 0
         self._next_look = 0.0
 
@@ -173,7 +161,7 @@ class Decoder:
         finished = self._matchings.finished
         while finished:
             run = finished.pop(0)
-            verdict = judge_matching(run, self.totals.last_at)
+            verdict = doctor.judge_matching(run, self.totals.last_at)
             for finding in verdict.findings:
                 self._emit_to(Seen(finding.where.frame, None, finding.event(), run))
             self._matched(run, verdict)
@@ -233,19 +221,23 @@ class Decoder:
                 return
             conversation = Conversation(tcp, where, self._emit, self._open_session, self._is_station)
             self._connections[key] = conversation
-            if opening:
-                self._supersede(key, tcp.source[0])
             while len(self._connections) > CONNECTIONS:
                 oldest, silent = next(iter(self._connections.items()))
                 self._over(oldest, silent)
         else:
             self._connections.move_to_end(key)
+        answered = conversation.answered
         conversation.segment(tcp, where)
+        if conversation.answered and not answered and conversation.client is not None and conversation.relevant():
+            self._supersede(key, conversation.client[0])
         if conversation.session is not None or conversation.over_at is not None:
             self._active[key] = conversation
 
     def _supersede(self, key: frozenset[Endpoint], evcc: bytes) -> None:
-        """A vehicle opens a new connection: its earlier ones are over, whether the capture shows their end or not."""
+        """A station lets a vehicle in anew: its earlier connections are over, whether the capture shows that or not.
+
+        One that is refused, or goes to another port than a station's, is made beside the session: an Audi does so.
+        """
         for other, conversation in list(self._connections.items()):
             client = conversation.client
             if other == key or client is None or client[0] != evcc or conversation.judged:
@@ -298,7 +290,7 @@ class Decoder:
     def _finish(self, session: Session) -> None:
         session.over = True
         self.totals.undecoded.update(session.undecoded)
-        verdict = judge(session, self.totals.last_at)
+        verdict = doctor.judge(session, self.totals.last_at)
         for finding in verdict.findings:
             self._emit_to(Seen(finding.where.frame, session, finding.event()))
         ended = SessionEnded(
@@ -316,26 +308,26 @@ class Decoder:
         client, server = conversation.client, conversation.server
         if client is None or server is None:
             return
-        outcome = conversation.outcome()
+        evcc, station = address((client[0], 0)).rsplit(":", 1)[0], address(server)
+        outcome, where = conversation.outcome(), conversation.first
         known = self._attempts
-        where = conversation.first
-        if known is not None and (known.evcc, known.server, known.outcome) == (client[0], server, outcome):
-            known.count += 1
-            known.last = where
-            return
+        if known is not None and known.attempts is not None:
+            tried = known.attempts
+            if (known.evcc, tried.station, tried.outcome) == (evcc, station, outcome):
+                tried.count += 1
+                tried.last = known.end = where
+                return
         self._flush_attempts()
-        self._attempts = Attempts(client[0], server, outcome, 1, where, where)
+        self._sessions += 1
+        announced = [address(endpoint) for endpoint in self._announced]
+        self._attempts = Session(self._sessions, where, end=where, evcc=evcc, secc=station)
+        self._attempts.attempts = Attempts(station, outcome, 1, where, where, announced)
 
     def _flush_attempts(self) -> None:
         attempts, self._attempts = self._attempts, None
         if attempts is None:
             return
-        self._sessions += 1
-        session = Session(self._sessions, attempts.first, end=attempts.last)
-        session.evcc = address((attempts.evcc, 0)).rsplit(":", 1)[0]
-        session.secc = address(attempts.server)
-        announced = [address(endpoint) for endpoint in self._announced]
-        verdict = judge_attempts(attempts.outcome, attempts.count, attempts.first, session.secc, announced)
+        verdict = doctor.judge(attempts, self.totals.last_at)
         for finding in verdict.findings:
-            self._emit_to(Seen(finding.where.frame, session, finding.event()))
-        self._done(session, verdict)
+            self._emit_to(Seen(finding.where.frame, attempts, finding.event()))
+        self._done(attempts, verdict)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from hlc.capture.doctor import Verdict
 from hlc.capture.matching import Matching, Station
-from hlc.capture.matching_verdict import FAR_DB, Row, many, timeline
-from hlc.capture.verdict import Verdict
+from hlc.capture.matching_steps import FAR_DB, Row, many, timeline
 from hlc.trace.chart import bars
 from hlc.trace.describe import mac, text
 

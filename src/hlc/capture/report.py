@@ -15,10 +15,10 @@ import exi
 from hlc.capture import matching_report
 from hlc.capture.conversation import title
 from hlc.capture.decoder import Totals
+from hlc.capture.doctor import Verdict
 from hlc.capture.matching import Matching
 from hlc.capture.seen import Seen, Unread
 from hlc.capture.session import Session
-from hlc.capture.verdict import Verdict
 from hlc.trace import homeplug
 from hlc.trace.describe import alarm, clean, describe, headline, mac, text
 from hlc.trace.events import Message, Mme, Note, Side, StateEntered
@@ -332,9 +332,11 @@ def findings(verdict: Verdict, zero: float) -> list[dict[str, Any]]:
             "frame": finding.where.frame,
             "time": finding.where.at,
             "after_s": round(finding.where.at - zero, 3),
-            "side": finding.side,
+            "rule": finding.rule,
+            "severity": finding.severity.word,
+            "side": finding.who.side,
             "text": finding.text,
-            "clause": finding.clause,
+            "clause": finding.clause or None,
             "cause": finding.cause,
         }
         for finding in verdict.findings

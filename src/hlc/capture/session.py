@@ -125,13 +125,30 @@ class Overrun(NamedTuple):
 
 
 @dataclass
+class Attempts:
+    """TCP connections in a row to one station that came to nothing in the same way."""
+
+    station: str
+    """Address and port."""
+    outcome: str
+    """"refused", "unanswered", "closed without a message", ... """
+    count: int
+    first: Where
+    last: Where
+    announced: list[str] = field(default_factory=list)
+    """What SDP had announced by then."""
+
+
+@dataclass
 class Session:
-    """One session, from its first frame to its last."""
+    """One session, from its first frame to its last; or attempts to begin one, that came to nothing."""
 
     number: int
     start: Where
     evcc: str = ""
     secc: str = ""
+    attempts: Attempts | None = None
+    """There was no session, only these."""
     matching: int | None = None
     """The number of the matching run that made its link."""
     whole: bool = True

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from hlc.capture.decoder import Decoder, Totals
+from hlc.capture.doctor import Verdict
 from hlc.capture.files import Capture
 from hlc.capture.matching import Matching
 from hlc.capture.seen import Seen
 from hlc.capture.session import Session
-from hlc.capture.verdict import Verdict
 from hlc.capture.writer import PcapngWriter
 from hlc.sim.battery import Battery
 from hlc.sim.outlet import SimulatedOutlet

@@ -145,3 +145,23 @@ def test_homeplug_frames_are_counted_by_name(to_pcap: Callable[..., bytes], deco
     frames = [request, request, request[:25], unknown, bytes(12) + b"\x88\xe1"]
     result = decode(to_pcap([(number, frame) for number, frame in enumerate(frames)]))
     assert result.totals.mme == {"CM_SLAC_PARM.REQ": 3, "CM_0x609D.CNF": 1, "unreadable": 1}
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_connection_to_another_port_beside_the_session(
+    frames: Frames, charge: Charge, to_pcap: Callable[..., bytes], decode: Callable[..., Any], answered: bool
+) -> None:
+    """An Audi knocks at another port of the station while its session goes on; that ends nothing."""
+    beside = []
+    for (at, frame), flags in zip(frames[2:4], (Flags.SYN, Flags.RST | Flags.ACK), strict=True):
+        octets = bytearray(frame)
+        found = tcp(frame)
+        assert found is not None
+        asks = found.flags == Flags.SYN
+        octets[54 + 2 * asks : 56 + 2 * asks] = (60918).to_bytes(2, "big")
+        octets[67] = flags
+        beside.append((at + 1.0, bytes(octets)))
+    place = next(number for number, (at, _) in enumerate(frames) if at > beside[0][0])
+    result = decode(to_pcap(frames[:place] + beside[: 1 + answered] + frames[place:]))
+    assert [verdict.outcome for _, verdict in result.sessions] == ["good"]
+    assert names(result) == charge[1]

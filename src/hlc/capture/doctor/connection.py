@@ -1,0 +1,105 @@
+"""Connections that came to nothing, and how those ended that carried a session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from hlc.capture.doctor.about import PEER, first_closing
+from hlc.capture.doctor.finding import Evidence, Finding, Rule, Severity, Who
+from hlc.capture.session import Attempts, Session
+from hlc.trace.events import Side
+
+SILENT_RETRANSMISSIONS: Final = 3
+"""Unanswered retransmissions from which on a peer is said to be gone."""
+
+
+def _tried(attempts: Attempts) -> str:
+    """What was tried and how it went."""
+    times = f", {attempts.count} times" if attempts.count > 1 else ""
+    whose = "the TCP connection" if attempts.outcome.startswith(("closed", "left")) else "the vehicle's TCP connection"
+    return f"{whose} to {attempts.station} was {attempts.outcome}{times}"
+
+
+def _seen(attempts: Attempts) -> tuple[Evidence, ...]:
+    first = Evidence(attempts.first, f"TCP SYN to {attempts.station}: {attempts.outcome}")
+    if attempts.count == 1:
+        return (first,)
+    return first, Evidence(attempts.last, f"the last of {attempts.count} such attempts")
+
+
+def elsewhere(session: Session, last_at: float) -> Iterator[Finding]:
+    attempts = session.attempts
+    if attempts is None or not attempts.announced or attempts.station in attempts.announced:
+        return
+    text = f"{_tried(attempts)}: SDP had announced {attempts.announced[-1]}, the vehicle went elsewhere"
+    yield Finding(attempts.first, Who.VEHICLE, text, evidence=_seen(attempts))
+
+
+def unreached(session: Session, last_at: float) -> Iterator[Finding]:
+    attempts = session.attempts
+    if attempts is None or (attempts.announced and attempts.station not in attempts.announced):
+        return
+    who = Who.VEHICLE if attempts.outcome == "left without a message" else Who.STATION
+    yield Finding(attempts.first, who, _tried(attempts), evidence=_seen(attempts))
+
+
+def no_protocol(session: Session, last_at: float) -> Iterator[Finding]:
+    if session.refused:
+        offers = ", ".join(session.offered) or "nothing that the capture shows"
+        text = f"no common protocol: the vehicle offered {offers}"
+        yield Finding(session.end, Who.STATION, text)
+
+
+def gone(session: Session, last_at: float) -> Iterator[Finding]:
+    if not session.last_request or not session.last_answer:
+        return  # one direction is not in the capture at all
+    for sender, count in session.unacknowledged.items():
+        if count >= SILENT_RETRANSMISSIONS:
+            other = Side.SECC if sender is Side.EVCC else Side.EVCC
+            last = session.last_answer if sender is Side.SECC else session.last_request
+            text = (
+                f"the {PEER[other]} fell silent: {last} was retransmitted {count} times without acknowledgement "
+                "(link lost, unplugged, or switched off)"
+            )
+            yield Finding(session.end, Who.of(other), text)
+
+
+def closed_early(session: Session, last_at: float) -> Iterator[Finding]:
+    closing = first_closing(session)
+    if closing is None or session.stop_answered or session.pending is not None or session.refused:
+        return
+    if session.undecoded and not session.talked():
+        return  # how it ended cannot be read here
+    who = Who.of(closing.side)
+    if not session.phases:
+        if not session.encrypted and session.whole:
+            yield Finding(closing.where, who, f"the {PEER[closing.side]} {closing.how} the connection at once")
+        return
+    text = (
+        f"the {PEER[closing.side]} {closing.how} the connection after {session.last_answer or session.last_request}, "
+        "without SessionStop"
+    )
+    severity = Severity.CAUSE if session.whole or closing.how == "reset" else Severity.REMARK
+    yield Finding(closing.where, who, text, severity)
+
+
+# fmt: off
+RULES: Final = (
+    Rule("tcp_elsewhere", "The vehicle connects to another address or port than SDP announced, and is not let in.",
+         elsewhere,
+         "Connect to address and port of the SDP response, not to 15118."),
+    Rule("tcp_failed", "A TCP connection to the station is refused, unanswered, reset, or left without a message.",
+         unreached,
+         "See whether the station's server listens on the address and port that SDP announces before it answers SDP, "
+         "and goes on after a connection that failed."),
+    Rule("no_common_protocol", "The station speaks none of the protocols that the vehicle offers.", no_protocol,
+         "Offer what both speak; DIN 70121 is what nearly every DC vehicle and station understands. Versions are 2.0 "
+         "for DIN 70121 and ISO 15118-2, 1.0 for ISO 15118-20.", "V2G2-172"),
+    Rule("peer_gone", "A peer no longer acknowledges what is sent to it.", gone,
+         "See whether the plug was pulled, a fuse or the control pilot ended the link, or the modem lost its network."),
+    Rule("closed_early", "A side closes the connection without SessionStop.", closed_early,
+         "Ask the side that closed for its log at this moment: it gave no reason on the wire.", symptom=True),
+)
+# fmt: on
+"""Of connections."""
