@@ -1,17 +1,16 @@
 """Frames out of a capture file: pcap and pcapng, either byte order, from a file or a pipe, in constant memory.
 
-This module finds where each record begins, and finds it again behind damage; scapy reads what is in a record. A record
-whose length cannot be is skipped up to the next one that fits, and `damage` says so: nothing intact is lost.
+This module finds where each record begins, and finds it again behind damage: a record whose length cannot be is skipped
+up to the next one that fits, and `damage` says so; nothing intact is lost. The records are read here, a few octets
+each: scapy, which captures live, would take longer to import than most captures take to decode.
 """
 
 from __future__ import annotations
 
-import logging
 import re
-import struct
 from collections.abc import Iterator
-from io import BytesIO
-from typing import Any, Final, NamedTuple, Protocol
+from struct import Struct
+from typing import Final, NamedTuple, Protocol
 
 LONGEST: Final = 1 << 18
 """Octets of a frame; no capture program writes longer ones (its snap length)."""
@@ -19,26 +18,69 @@ LONGEST_BLOCK: Final = 1 << 24
 """Octets of a pcapng block: frames are shorter, embedded secrets and name tables may be long."""
 CHUNK: Final = 1 << 18
 DAY_S: Final = 86400
+COMPLAINTS: Final = 12
+"""Lines about damage that are kept."""
+
+
+class Order(NamedTuple):
+    """The numbers of a capture in one byte order."""
+
+    words: Struct
+    """The header of a pcap record: seconds, part of a second, octets kept, octets on the wire."""
+    file: Struct
+    """The header of a pcap file: magic, version, zone, accuracy, snap length, link type."""
+    word: Struct
+    interface: Struct
+    """Link type, snap length."""
+    option: Struct
+    """Code and length of an option."""
+    packet: Struct
+    """An enhanced packet: interface, time (two words), octets kept, octets on the wire."""
+    old_packet: Struct
+    """The same in the form of old programs, with a count of drops behind the interface."""
+    offset: Struct
+    """What is added to the times of an interface, s."""
+    short_record: re.Pattern[bytes]
+    """Where a pcap record with two lengths below 65,536 may begin."""
+    some_block: re.Pattern[bytes]
+    """Where a pcapng block of a frame, an interface or a section may begin."""
+
+
+LAYOUTS: Final = ("4I", "I2H4I", "I", "H2xI", "2H", "5I", "2H4I", "q")
+
+
+def _order(mark: str, short_record: bytes, some_block: bytes) -> Order:
+    words, file, word, interface, option, packet, old_packet, offset = (Struct(mark + each) for each in LAYOUTS)
+    patterns = re.compile(short_record, re.DOTALL), re.compile(some_block, re.DOTALL)
+    return Order(words, file, word, interface, option, packet, old_packet, offset, *patterns)
+
+
+LITTLE: Final = _order(
+    "<",
+    rb"(?=.{8}(?!\0\0)..\0\0(?!\0\0)..\0\0)",
+    rb"(?=[\1\2\3\6]\0\0\0..[\0-\x08]\0|\n\r\r\n)",
+)
+BIG: Final = _order(
+    ">",
+    rb"(?=.{8}\0\0(?!\0\0)..\0\0(?!\0\0)..)",
+    rb"(?=\0\0\0[\1\2\3\6]\0[\0-\x08]..|\n\r\r\n)",
+)
 
 PCAP: Final = {
-    b"\xd4\xc3\xb2\xa1": ("<", 10**6),
-    b"\xa1\xb2\xc3\xd4": (">", 10**6),
-    b"\x4d\x3c\xb2\xa1": ("<", 10**9),
-    b"\xa1\xb2\x3c\x4d": (">", 10**9),
+    b"\xd4\xc3\xb2\xa1": (LITTLE, 10**6),
+    b"\xa1\xb2\xc3\xd4": (BIG, 10**6),
+    b"\x4d\x3c\xb2\xa1": (LITTLE, 10**9),
+    b"\xa1\xb2\x3c\x4d": (BIG, 10**9),
 }
 """Magic number of a pcap file: byte order and parts of a second."""
 PCAPNG: Final = b"\x0a\x0d\x0d\x0a"
-BYTE_ORDER: Final = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
+BYTE_ORDER: Final = {b"\x4d\x3c\x2b\x1a": LITTLE, b"\x1a\x2b\x3c\x4d": BIG}
 
 SECTION, INTERFACE, PACKET, SIMPLE_PACKET, ENHANCED_PACKET = 0x0A0D0D0A, 1, 2, 3, 6
 FRAMES: Final = (PACKET, SIMPLE_PACKET, ENHANCED_PACKET)
+TSRESOL, TSOFFSET = 9, 14
+"""Options of an interface."""
 ETHERNET: Final = 1
-
-SHORT_RECORD: Final = {
-    "<": re.compile(rb"(?=.{8}(?!\0\0)..\0\0(?!\0\0)..\0\0)", re.DOTALL),
-    ">": re.compile(rb"(?=.{8}\0\0(?!\0\0)..\0\0(?!\0\0)..)", re.DOTALL),
-}
-"""Where a pcap record with two lengths below 65,536 may begin."""
 
 
 class CaptureError(Exception):
@@ -64,35 +106,59 @@ class Captured(NamedTuple):
     data: bytes
 
 
+class Interface(NamedTuple):
+    """An interface of a pcapng."""
+
+    link: int = ETHERNET
+    longest: int = LONGEST
+    """Octets of a frame that are kept."""
+    resolution: int = 10**6
+    """Parts of a second in which its times count."""
+    offset: int = 0
+    """What is added to them, s."""
+
+
 class Buffered:
     """A stream of octets that can be looked at before it is taken. Holds what is needed, no more."""
 
     def __init__(self, stream: Octets) -> None:
         self._stream = stream
-        self._held = bytearray()
         self._ended = False
-        self.offset = 0
-        """Of the first octet held, from the beginning of the file."""
+        self._before = 0
+        self.held = b""
+        self.place = 0
+        """In `held`, where the next octet is."""
         self.broken = ""
         """Why reading ended early, where the operating system says so."""
 
-    def peek(self, count: int) -> bytearray:
-        """At least the next `count` octets; fewer only at the end of the file. Not a copy."""
-        while len(self._held) < count and not self._ended:
+    @property
+    def offset(self) -> int:
+        """Of the next octet from the beginning of the file."""
+        return self._before + self.place
+
+    def ahead(self, count: int) -> int:
+        """See to it that the next `count` octets are held. How many are; fewer only at the end of the file."""
+        while len(self.held) - self.place < count and not self._ended:
             try:
                 chunk = self._stream.read(CHUNK) or b""
             except (OSError, ValueError) as error:
                 chunk, self.broken = b"", str(error)
-            self._held += chunk
             self._ended = not chunk
-        return self._held
+            self._before += self.place
+            self.held = self.held[self.place :] + chunk
+            self.place = 0
+        return len(self.held) - self.place
 
-    def take(self, count: int) -> bytes:
-        """The next `count` octets, fewer at the end."""
-        octets = bytes(self.peek(count)[:count])
-        del self._held[: len(octets)]
-        self.offset += len(octets)
-        return octets
+    def peek(self, count: int) -> bytes:
+        """The next `count` octets, fewer at the end; they are not taken."""
+        self.ahead(count)
+        return self.held[self.place : self.place + count]
+
+    def skip(self, count: int) -> int:
+        """Pass over the next `count` octets, fewer at the end. How many they were."""
+        count = min(count, self.ahead(count))
+        self.place += count
+        return count
 
 
 class Capture:
@@ -106,11 +172,11 @@ class Capture:
         self._source = Buffered(stream)
         self._count = 0
         self._last = 0.0
-        magic = bytes(self._source.peek(4)[:4])
+        magic = self._source.peek(4)
         if not magic:
             raise CaptureError(f"{name} is empty: {self._source.broken or 'nothing in it'}")
         if magic not in PCAP and magic != PCAPNG:
-            begins = bytes(self._source.peek(8)[:8]).hex(" ")
+            begins = self._source.peek(8).hex(" ")
             raise CaptureError(f"{name} is no pcap or pcapng capture (it begins with {begins})")
         self._magic = magic
 
@@ -120,220 +186,237 @@ class Capture:
         return self._source.offset
 
     def __iter__(self) -> Iterator[Captured]:
-        logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
-        frames = self._pcapng() if self._magic == PCAPNG else self._pcap()
-        yield from frames
+        yield from self._pcapng() if self._magic == PCAPNG else self._pcap()
         if self._source.broken:
             self._damaged(f"reading stopped: {self._source.broken}")
 
     def _damaged(self, text: str) -> None:
-        if len(self.damage) < 12:
+        if len(self.damage) < COMPLAINTS:
             self.damage.append(f"octet {self._source.offset}: {text}")
 
     # pcap
 
     def _pcap(self) -> Iterator[Captured]:
-        from scapy.error import Scapy_Exception
-        from scapy.utils import RawPcapReader
-
         source = self._source
         order, parts = PCAP[self._magic]
-        header = source.take(24)
-        try:
-            reader: Any = RawPcapReader(BytesIO(header))  # type: ignore[arg-type]
-        except Scapy_Exception:
+        header = source.peek(24)
+        source.skip(24)
+        if len(header) < 24:
             self._damaged("the file ends within its header")
             return
-        link = reader.linktype & 0xFFFF  # the upper bits tell of checksums at the end of frames
-        layout = struct.Struct(order + "4I")
-        while True:
-            head = source.peek(16)
-            if not head:
-                return
-            if len(head) < 16:
-                self._damaged(f"the file ends within a record header ({len(head)} of 16 octets)")
-                return
-            seconds, part, length, wire = layout.unpack_from(head)
-            if length > LONGEST or part >= parts or not self._believable(layout, parts, seconds, length, wire):
-                if not self._find_record(layout, parts):
+        link = order.file.unpack(header)[6] & 0xFFFF  # the upper bits tell of checksums at the end of frames
+        unpack = order.words.unpack_from
+        while (there := source.ahead(16)) >= 16:
+            held, place = source.held, source.place
+            seconds, part, length, wire = unpack(held, place)
+            end = place + 16 + length
+            certain = False
+            if end + 16 <= len(held) and length <= wire and self._near(seconds):
+                next_seconds, next_part, next_length, next_wire = unpack(held, end)
+                certain = (
+                    0 < next_length <= next_wire
+                    and next_length <= LONGEST
+                    and next_part < parts
+                    and abs(next_seconds - seconds) < DAY_S
+                )
+            if part >= parts or length > LONGEST or not (certain or self._believable(order, parts)):
+                if not self._find_record(order, parts):
                     return
                 continue
-            record = source.take(16 + length)
-            if len(record) < 16 + length:
-                self._damaged(f"the file ends within frame {self._count + 1} ({len(record) - 16} of {length} octets)")
-            reader.f = BytesIO(record)
-            data, _ = next(reader)
+            if not certain:
+                there = source.ahead(16 + length) - 16
+                if there < length:
+                    self._damaged(f"the file ends within frame {self._count + 1} ({there} of {length} octets)")
+                held, place = source.held, source.place
+                end = place + 16 + length
+            source.place = min(end, len(held))
             self._last = seconds + part / parts
             self._count += 1
-            yield Captured(self._count, self._last, link, data)
+            yield Captured(self._count, self._last, link, held[place + 16 : end])
+        if there:
+            self._damaged(f"the file ends within a record header ({there} of 16 octets)")
 
     def _near(self, seconds: int) -> bool:
         """Whether a time of capture fits the one before."""
-        return not self._count or abs(seconds - self._last) < DAY_S
+        return abs(seconds - self._last) < DAY_S or not self._count
 
-    def _believable(self, layout: struct.Struct, parts: int, seconds: int, length: int, wire: int) -> bool:
+    def _believable(self, order: Order, parts: int) -> bool:
         """Whether the next record is one, and as long as it says.
 
         Another one, or the end, follows it; where what follows is damaged too, none begins inside it. A leap in time
         needs another record behind it that confirms it.
         """
-        end = 16 + length
-        held = self._source.peek(end + 16)
-        followed = self._plausible_end(layout, parts, held, end, seconds)
+        source = self._source
+        seconds, _, length, wire = order.words.unpack(source.peek(16))
+        source.ahead(16 + length + 16)
+        end = source.place + 16 + length
+        followed = self._plausible_end(order, parts, end, seconds)
         if not self._near(seconds):
             return followed and 14 <= length <= wire
         if followed and length <= wire:
             return True
-        return self._record_in(layout, parts, held, 17, end) is None
+        return self._record_in(order, parts, source.place + 17, end) is None
 
-    def _record_in(
-        self, layout: struct.Struct, parts: int, held: bytearray, first: int, end: int, *, near: bool = True
-    ) -> int | None:
-        """The first place from `first` to `end` at which a record begins that another one, or the end, follows."""
-        for place in SHORT_RECORD[layout.format[0]].finditer(bytes(held[: end + 16]), first):
-            position = place.start()
-            seconds, part, length, wire = layout.unpack_from(held, position)
+    def _record_in(self, order: Order, parts: int, first: int, end: int, *, near: bool = True) -> int | None:
+        """The first place in what is held, from `first` to `end`, at which a record begins that another one, or the
+        end, follows."""
+        held = self._source.held
+        for found in order.short_record.finditer(held, first, end + 16):
+            place = found.start()
+            seconds, part, length, wire = order.words.unpack_from(held, place)
             if (
-                position < end
+                place < end
                 and part < parts
                 and 14 <= length <= min(wire, LONGEST)
                 and (not near or self._near(seconds))
-                and self._plausible_end(layout, parts, held, position + 16 + length, seconds)
+                and self._plausible_end(order, parts, place + 16 + length, seconds)
             ):
-                return position
+                return place
         return None
 
-    def _find_record(self, layout: struct.Struct, parts: int) -> bool:
+    def _find_record(self, order: Order, parts: int) -> bool:
         """Skip damage up to the next record: one that fits in time, or else any."""
         source = self._source
         start = source.offset
-        source.take(1)
+        source.skip(1)
         while True:
-            held = source.peek(2 * LONGEST)
-            position = self._record_in(layout, parts, held, 0, len(held))
-            if position is None:
-                position = self._record_in(layout, parts, held, 0, len(held), near=False)
-            if position is not None:
-                source.take(position)
+            there = source.ahead(2 * LONGEST)
+            end = len(source.held)
+            place = self._record_in(order, parts, source.place, end)
+            if place is None:
+                place = self._record_in(order, parts, source.place, end, near=False)
+            if place is not None:
+                source.place = place
                 self._damaged(f"{source.offset - start} damaged octets were skipped")
                 return True
-            if len(held) < 2 * LONGEST:
-                source.take(len(held))
+            if there < 2 * LONGEST:
+                source.skip(there)
                 self._damaged(f"{source.offset - start} damaged octets up to the end were skipped")
                 return False
-            source.take(LONGEST)
+            source.skip(LONGEST)
 
-    @staticmethod
-    def _plausible_end(layout: struct.Struct, parts: int, held: bytearray, end: int, before: int) -> bool:
-        """Whether at `end` the file ends or another record begins that fits the time `before`."""
+    def _plausible_end(self, order: Order, parts: int, end: int, before: int) -> bool:
+        """Whether at `end` of what is held the file ends or another record begins that fits the time `before`."""
+        held = self._source.held
         if end == len(held):
             return True
         if end + 16 > len(held):
             return False
-        seconds, part, length, wire = layout.unpack_from(held, end)
+        seconds, part, length, wire = order.words.unpack_from(held, end)
         return bool(part < parts and 0 < length <= min(wire, LONGEST) and abs(seconds - before) < DAY_S)
 
     # pcapng
 
     def _pcapng(self) -> Iterator[Captured]:
-        from scapy.error import Scapy_Exception
-        from scapy.utils import RawPcapNgReader
-
         source = self._source
-        reader: Any = None
-        order = "<"
-        while True:
-            head = source.peek(12)
-            if not head:
-                return
-            if bytes(head[:4]) == PCAPNG:
-                order = BYTE_ORDER.get(bytes(head[8:12]), order)
+        order = LITTLE
+        interfaces: list[Interface] = []  # they count anew in each section
+        while source.ahead(12):
+            if source.held.startswith(PCAPNG, source.place):
+                order = self._section_order(order)
             size = self._block_size(order)
             if size is None:
-                if not self._find_block(order):
+                found = self._find_block(order)
+                if found is None:
                     return
+                order = found
                 continue
-            kind = struct.unpack_from(order + "I", head)[0]
-            block = source.take(size)
-            if kind == SECTION:
-                try:  # interfaces count anew in each section, so each has a reader of its own
-                    reader = RawPcapNgReader(BytesIO(block))  # type: ignore[arg-type]
-                except (Scapy_Exception, EOFError, struct.error):
-                    self._damaged("a section header that cannot be read")
-                continue
-            if reader is None:
-                self._damaged("a block before the section header was skipped")
-                continue
-            reader.f = BytesIO(self._known_interface(reader, order, block) if kind == ENHANCED_PACKET else block)
-            try:
-                data, about = next(reader)
-            except StopIteration:
-                if kind in FRAMES:
+            held, place = source.held, source.place
+            source.place = end = place + size
+            kind = order.word.unpack_from(held, place)[0]
+            end -= 4
+            if kind == ENHANCED_PACKET and size >= 32:
+                number, high, low, length, _ = order.packet.unpack_from(held, place + 8)
+                start = place + 28
+            elif kind == PACKET and size >= 32:
+                number, _, high, low, length, _ = order.old_packet.unpack_from(held, place + 8)
+                start = place + 28
+            elif kind == SIMPLE_PACKET and size >= 16:
+                number, high, low, length = 0, None, None, order.word.unpack_from(held, place + 8)[0]
+                start = place + 12
+            else:
+                if kind == SECTION:
+                    interfaces = []
+                elif kind == INTERFACE:
+                    interfaces.append(self._interface(order, held[place + 8 : end]))
+                elif kind in FRAMES:
                     self._damaged("a frame that cannot be read")
-                continue
-            except (Scapy_Exception, EOFError, struct.error, IndexError, ValueError, OverflowError):
-                self._damaged("a block that cannot be read")
-                continue
-            if about.tshigh is not None:
-                self._last = ((about.tshigh << 32) | about.tslow) / about.tsresol
+                continue  # blocks of other kinds (names, statistics, secrets) are no frames
+            if number >= len(interfaces):
+                number = self._undescribed(interfaces, number)
+            interface = interfaces[number]
+            if high is None:  # it has no time of its own, and the whole frame or as much as the interface keeps
+                length = min(length, interface.longest or length)
+            else:
+                self._last = interface.offset + (high << 32 | low) / interface.resolution
             self._count += 1
-            yield Captured(self._count, self._last, about.linktype, data)
+            yield Captured(self._count, self._last, interface.link, held[start : min(start + length, end)])
 
-    def _known_interface(self, reader: Any, order: str, block: bytes) -> bytes:
-        """The block of a frame; where the description of its interface is lost, as one of the first interface."""
-        interface = struct.unpack_from(order + "I", block, 8)[0] if len(block) >= 32 else 0
-        if interface < len(reader.interfaces):
-            return block
-        self._damaged(f"interface {interface} is not described: taken for the first one, or for Ethernet")
-        if not reader.interfaces:
-            reader.interfaces.append((ETHERNET, LONGEST, {"tsresol": 10**6}))
-        return block[:8] + bytes(4) + block[12:]
+    def _interface(self, order: Order, body: bytes) -> Interface:
+        """An interface by its description; what is damaged in it is as usual."""
+        if len(body) < 8:
+            self._damaged("the description of an interface cannot be read: taken for Ethernet")
+            return Interface()
+        link, longest = order.interface.unpack_from(body)
+        resolution, offset, place = 10**6, 0, 8
+        while place + 4 <= len(body):
+            code, length = order.option.unpack_from(body, place)
+            place += 4
+            if code == TSRESOL and length == 1 and place < len(body):
+                resolution = (2 if body[place] & 0x80 else 10) ** (body[place] & 0x7F)
+            elif code == TSOFFSET and length == 8 and place + 8 <= len(body):
+                offset = order.offset.unpack_from(body, place)[0]
+            elif code == 0:
+                break
+            place += length + -length % 4
+        return Interface(link, longest, resolution, offset)
 
-    def _block_size(self, order: str, position: int = 0) -> int | None:
-        """Length of the block at `position` of what is held; None when no whole block is there."""
-        held = self._source.peek(position + 12)
-        if len(held) < position + 12:
-            return None
-        size: int = struct.unpack_from(order + "I", held, position + 4)[0]
-        if size < 12 or size % 4 or size > LONGEST_BLOCK:
-            return None
-        held = self._source.peek(position + size)
-        if len(held) < position + size:
-            return None
-        return size if struct.unpack_from(order + "I", held, position + size - 4)[0] == size else None
+    def _undescribed(self, interfaces: list[Interface], number: int) -> int:
+        """Where the description of an interface is lost: it is taken for the first one."""
+        self._damaged(f"interface {number} is not described: taken for the first one, or for Ethernet")
+        if not interfaces:
+            interfaces.append(Interface())
+        return 0
 
-    def _find_block(self, order: str) -> bool:
-        """Skip damage up to the next frame or section; False at the end of the file."""
+    def _section_order(self, order: Order) -> Order:
+        """The byte order of the section that begins here; where its mark is damaged, the one that fits."""
+        mark = self._source.peek(12)[8:]
+        orders = (BYTE_ORDER[mark],) if mark in BYTE_ORDER else (order, LITTLE, BIG)
+        return next((each for each in orders if self._block_size(each) is not None), orders[0])
+
+    def _block_size(self, order: Order, ahead: int = 0, longest: int = LONGEST_BLOCK) -> int | None:
+        """Length of the block that begins `ahead` octets on; None when no whole block is there."""
+        source = self._source
+        if source.ahead(ahead + 12) < ahead + 12:
+            return None
+        size: int = order.word.unpack_from(source.held, source.place + ahead + 4)[0]
+        if size < 12 or size % 4 or size > longest or source.ahead(ahead + size) < ahead + size:
+            return None
+        return size if order.word.unpack_from(source.held, source.place + ahead + size - 4)[0] == size else None
+
+    def _find_block(self, order: Order) -> Order | None:
+        """Skip damage up to the next frame, interface or section. The byte order there; None at the end of the file."""
         source = self._source
         start = source.offset
         head = source.peek(8)
-        claimed = struct.unpack_from(order + "I", head, 4)[0] if len(head) >= 8 else 0
-        there = len(source.peek(min(claimed, LONGEST_BLOCK)))
-        source.take(1)
-        marks = (struct.pack(order + "I", ENHANCED_PACKET), struct.pack(order + "I", SIMPLE_PACKET), PCAPNG)
+        claimed = order.word.unpack_from(head, 4)[0] if len(head) >= 8 else 0
+        there = source.ahead(min(claimed, LONGEST_BLOCK))
+        source.skip(1)
         while True:
-            held = source.peek(LONGEST)
-            places = sorted(place for mark in marks for place in _all(held, mark))
-            for place in places:
-                at_section = held[place : place + 4] == PCAPNG
-                found = BYTE_ORDER.get(bytes(held[place + 8 : place + 12]), order) if at_section else order
-                if self._block_size(found, place) is not None:
-                    source.take(place)
-                    self._damaged(f"{source.offset - start} damaged octets were skipped")
-                    return True
-            if len(held) < LONGEST:
-                count = len(source.take(len(held))) + 1
+            window = source.ahead(LONGEST)
+            for each in (order, BIG if order is LITTLE else LITTLE):  # the other where the section's header is lost
+                marks = each.some_block.finditer(source.held, source.place, source.place + window)
+                for place in [mark.start() - source.place for mark in marks]:
+                    found = BYTE_ORDER.get(source.held[source.place + place + 8 : source.place + place + 12], each)
+                    if self._block_size(found, place, 2 * LONGEST) is not None:
+                        source.skip(place)
+                        self._damaged(f"{source.offset - start} damaged octets were skipped")
+                        return found
+            if window < LONGEST:
+                count = source.skip(window) + 1
                 ends = f"the file ends within a block ({there} of {claimed} octets)"
                 self._damaged(
                     ends if there < claimed <= LONGEST_BLOCK else f"{count} damaged octets up to the end were skipped"
                 )
-                return False
-            source.take(len(held) - 3)
-
-
-def _all(held: bytearray, mark: bytes) -> Iterator[int]:
-    """Every place of `mark` in `held`."""
-    place = held.find(mark)
-    while place >= 0:
-        yield place
-        place = held.find(mark, place + 1)
+                return None
+            source.skip(window - 11)  # a mark of twelve octets may stand across

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,6 +68,99 @@ def test_pcapng_in_either_order(charge: Charge, frames: Frames) -> None:
         assert found[: len(frames)] == [data for _, data in frames]
         assert len(found) % len(frames) == 0
         assert not capture.damage
+
+
+def of_scapy(octets: bytes) -> list[tuple[float, int, bytes]]:
+    """Time, link type and octets of each frame, as another reader has them."""
+    from scapy.utils import RawPcapNgReader, RawPcapReader
+
+    if octets.startswith(b"\n\r\r\n"):
+        return [
+            (((about.tshigh << 32) + about.tslow) / about.tsresol, about.linktype, data)
+            for data, about in RawPcapNgReader(BytesIO(octets))  # type: ignore[arg-type]
+        ]
+    reader: Any = RawPcapReader(BytesIO(octets))  # type: ignore[arg-type]
+    parts = 10**9 if reader.nano else 10**6
+    return [(about.sec + about.usec / parts, reader.linktype, data) for data, about in reader]
+
+
+def test_scapy_reads_the_same(charge: Charge, frames: Frames, to_pcap: Callable[..., bytes]) -> None:
+    for octets in (charge[0], swapped(charge[0]), to_pcap(frames), to_pcap(frames, ">", True)):
+        assert [captured[1:] for captured in Capture(BytesIO(octets), "it")] == of_scapy(octets)
+
+
+def test_scapy_reads_the_same_in_recordings(reference: Path) -> None:
+    for path in sorted((reference / "captures").glob("*.pcap*")):
+        if path.suffix in (".pcap", ".pcapng"):
+            octets = path.read_bytes()
+            capture = Capture(BytesIO(octets), path.name)
+            found = [captured[1:] for captured in capture]
+            expected = of_scapy(octets)
+            assert found[: len(expected)] == expected, path.name
+            assert len(found) == len(expected) or capture.damage
+
+
+def block(kind: int, body: bytes, order: str = "<") -> bytes:
+    """A block of a pcapng."""
+    body += bytes(-len(body) % 4)
+    size = struct.pack(order + "I", len(body) + 12)
+    return struct.pack(order + "I", kind) + size + body + size
+
+
+def section(order: str = "<") -> bytes:
+    return block(0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1), order)
+
+
+def interface(link: int, options: bytes = b"", kept: int = 0, order: str = "<") -> bytes:
+    return block(1, struct.pack(order + "HHI", link, 0, kept) + options, order)
+
+
+def packet(number: int, ticks: int, data: bytes, order: str = "<") -> bytes:
+    head = struct.pack(order + "5I", number, ticks >> 32, ticks & 0xFFFFFFFF, len(data), len(data))
+    return block(6, head + data + bytes(-len(data) % 4) + bytes.fromhex("0100020041410000"), order)  # and a comment
+
+
+def test_every_form_of_a_pcapng_frame() -> None:
+    """Clocks of any resolution and offset, several interfaces and sections, old blocks; others are passed over."""
+    offset = struct.pack("<HHq", 14, 8, 1_000_000)
+    octets = (
+        section()
+        + interface(1, struct.pack("<HH4s", 9, 1, b"\x09\0\0\0") + offset + bytes(4))
+        + interface(113, struct.pack("<HH4s", 9, 1, b"\x8a\0\0\0"), kept=5)
+        + block(4, bytes(4))
+        + block(10, struct.pack("<II", 0x544C534B, 8) + b"secrets ")
+        + packet(0, 2_500_000_000, b"first")
+        + packet(1, 3 * 1024, b"second")
+        + block(2, struct.pack("<HHIIII", 1, 0, 0, 4096, 5, 5) + b"third")
+        + block(3, struct.pack("<I", 6) + b"fourth")
+        + section(">")
+        + interface(276, order=">")
+        + packet(0, 5_000_000, b"fifth", ">")
+    )
+    capture = Capture(BytesIO(octets), "it")
+    assert [captured[1:] for captured in capture] == [
+        (1_000_002.5, 1, b"first"),
+        (3.0, 113, b"second"),
+        (4.0, 113, b"third"),
+        (4.0, 1, b"fourth"),
+        (5.0, 276, b"fifth"),
+    ]
+    assert not capture.damage
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("place", [4, 5, 6, 8, 9, 11, 12, 24])
+def test_a_damaged_section_header_costs_no_frame(order: str, place: int) -> None:
+    octets = bytearray(section(order) + interface(1, order=order) + packet(0, 5_000_000, b"one frame", order))
+    octets[place] ^= 0x55
+    found, _ = read(bytes(octets))
+    assert found == [b"one frame"]
+
+
+def test_frames_of_interfaces_that_are_not_described() -> None:
+    found, capture = read(section() + packet(0, 5, b"one") + packet(7, 5, b"two"))
+    assert found == [b"one", b"two"]
+    assert len(capture.damage) == 2
 
 
 @pytest.mark.parametrize("octets", [b"", b"GIF89a whatever", b"PK\x03\x04", b"\x00", b"\n\r\r"])
