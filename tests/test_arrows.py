@@ -46,13 +46,14 @@ ARROWS = {
     "hlc.trace.plain": "hlc.ids hlc.v2gtp hlc.trace.describe",
     "hlc.trace.record": "exi hlc.trace.plain",
     "hlc.trace.output": "hlc.trace.events",
+    "hlc.trace.values": "hlc.trace.describe",
     "hlc.trace.homeplug": "hlc.ids hlc.trace.events hlc.trace.describe",
     "hlc.trace.jsonl": "hlc.trace.events hlc.trace.plain hlc.trace.homeplug",
     "hlc.trace.chart": "",
     "hlc.runtime": f"{SESSION} slac hlc.security hlc.trace.matching hlc.sdp hlc.secc hlc.evcc",
     "hlc.capture": "exi slac slac.keys hlc.ids hlc.v2gtp hlc.sdp hlc.sap hlc.rules hlc.decisions hlc.quirks "
-    "hlc.trace.events hlc.trace.describe hlc.trace.console hlc.trace.plain hlc.trace.record hlc.trace.homeplug "
-    "hlc.trace.chart hlc.trace.matching",
+    "hlc.trace.events hlc.trace.describe hlc.trace.console hlc.trace.plain hlc.trace.record hlc.trace.values "
+    "hlc.trace.homeplug hlc.trace.chart hlc.trace.matching",
     "hlc.commands": f"{SESSION} slac slac.keys hlc.security hlc.sdp hlc.secc hlc.evcc hlc.sim hlc.runtime hlc.capture "
     "hlc.trace.describe hlc.trace.console hlc.trace.summary hlc.trace.jsonl hlc.trace.output hlc.trace.record",
     "hlc.cli": "hlc.commands hlc.runtime hlc.capture",

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import stat
 import sys
 import time
 from typing import Any, Final
 
-from hlc.capture import reading, single
+from hlc.capture import forms, reading, single
 from hlc.capture.files import Capture, CaptureError
-from hlc.capture.report import JsonLines, JsonSummary, Lines, Report, XmlLines
-from hlc.trace.console import colours_wanted
 from hlc.trace.describe import clean
 
 EPILOG: Final = """examples:
   hlc decode session.pcapng                     every message, and how each matching and session ended
   hlc decode session.pcapng --summary           what is in it, and how each matching and session ended
+  hlc decode session.pcapng --timeline          both state machines against time
+  hlc decode session.pcapng --timing            response times against performance times and timeouts
   hlc decode session.pcapng --json | jq .name   one object per line and message
   hlc decode 809a0211... --schema din70121      one payload, with or without its V2GTP header
   hlc decode 809a0211...                        the same, read by the schema that fits best
@@ -43,14 +42,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     what = "a capture (pcap, pcapng), a payload in hexadecimal or a file of one, or - for standard input"
     parser.add_argument("input", nargs="+", metavar="FILE|HEX|-", help=what)
-    parser.add_argument("--schema", metavar="NAME", help="read a payload by this schema only; without it all are tried")
-    parser.add_argument("--bits", action="store_true", help="of a payload: every event code and value with its bits")
-    parser.add_argument("--fragment", action="store_true", help="the payload is an EXI fragment, as it is signed")
-    parser.add_argument("--keylog", metavar="FILE", help="TLS secrets; decryption is not built yet")
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="JSON: one object per line and message, or one summary")
+
+    views = parser.add_argument_group("what to show of a capture (without one of these: every message)")
+    shown = views.add_mutually_exclusive_group()
+    shown.add_argument("--summary", action="store_true", help="counts, and how each matching and session went")
+    shown.add_argument("--timeline", action="store_true", help="the states of either side against time, as a chart")
+    shown.add_argument("--timing", action="store_true", help="how long everything took, against what is allowed")
+
+    written = parser.add_argument_group("in which form")
+    form = written.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="JSON: an object per line and message, or one for all")
     form.add_argument("--xml", action="store_true", help="XML: one line per message, in the notation of the schema")
-    parser.add_argument("--summary", action="store_true", help="counts and sessions instead of messages")
+
+    payload = parser.add_argument_group("of a payload")
+    payload.add_argument("--schema", metavar="NAME", help="read it by this schema only; without it all are tried")
+    payload.add_argument("--bits", action="store_true", help="every event code and value with its bits")
+    payload.add_argument("--fragment", action="store_true", help="it is an EXI fragment, as it is signed")
+
+    secrets = parser.add_argument_group("decryption")
+    secrets.add_argument("--keylog", metavar="FILE", help="TLS secrets; decryption is not built yet")
 
 
 def decode(args: argparse.Namespace) -> int:
@@ -69,10 +79,8 @@ def _decode(args: argparse.Namespace) -> int:
     name = " ".join(args.input)
     if args.keylog is not None:
         return _complain("decryption of TLS (--keylog) is not built yet", 2)
-    if args.xml and args.summary:
-        return _complain("a summary has no XML form: use --summary with --json, or --xml alone", 2)
-    if args.xml and args.bits:
-        return _complain("--bits has no XML form: use it with --json, or alone", 2)
+    if wrong := forms.conflict(args):
+        return _complain(wrong, 2)
     if args.schema is not None and not reading.built(args.schema):
         return _complain(reading.unknown(args.schema), 2)
     if name == "-":
@@ -100,8 +108,8 @@ def _complain(text: str, code: int) -> int:
 
 def _payload(data: bytes, args: argparse.Namespace) -> int:
     """One payload."""
-    if args.summary:
-        return _complain("--summary is for captures; this is one payload", 2)
+    if asked := forms.view(args):
+        return _complain(f"--{asked} is for captures; this is one payload", 2)
     form: Any = "json" if args.json else "xml" if args.xml else "tree"
     return single.decode(data, single.Wanted(args.schema, form, args.bits, args.fragment), print, _remark)
 
@@ -157,23 +165,10 @@ class _Rest:
         return self._stream.read(size) or b""
 
 
-def _report(args: argparse.Namespace) -> Report:
-    def out(line: str) -> None:
-        sys.stdout.write(line + "\n")
-
-    if args.xml:
-        return XmlLines(out)
-    if args.json:
-        return JsonSummary(out) if args.summary else JsonLines(out)
-    unicode = "utf" in (sys.stdout.encoding or "").lower()
-    width = shutil.get_terminal_size().columns
-    return Lines(out, colour=colours_wanted(sys.stdout), summary=args.summary, width=width, unicode=unicode)
-
-
 def _capture(capture: Capture, stream: Any, args: argparse.Namespace) -> int:
     from hlc.capture.decoder import Decoder
 
-    report = _report(args)
+    report = forms.report(args)
     decoder = Decoder(report.event, report.finished, report.matched)
     progress = Progress(stream)
     for captured in capture:

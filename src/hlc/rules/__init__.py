@@ -39,6 +39,8 @@ class Rule(NamedTuple):
     """V2G_EVCC_Msg_Timeout: how long the vehicle waits for the answer."""
     sequence_s: float | None = None
     """V2G_SECC_Sequence_Timeout after this answer; None: that of the protocol."""
+    sequence_performance_s: float | None = None
+    """V2G_EVCC_Sequence_Performance_Time after this answer; None: that of the protocol."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,7 +48,7 @@ from hlc.rules.answers import finished
 from hlc.v2gtp import PayloadType
 
 row = partial(Rule, payload_type=PayloadType.MAINSTREAM)
-loop = partial(Rule, performance_s=0.25, timeout_s=0.5, sequence_s=0.5)
+loop = partial(Rule, performance_s=0.25, timeout_s=0.5, sequence_s=0.5, sequence_performance_s=0.25)
 """The row of a charge loop. After its answer the station waits half a second for the next request, for the contactors
 are closed. [V2G20-1500], [V2G20-1502]"""
 

@@ -1,0 +1,1 @@
+"""Ways to look at a capture, each a `Report` of its own: tables, charts, pictures, files for analysis."""
