@@ -18,8 +18,11 @@ from hlc.capture import protocol, reading
 from hlc.capture.headers import Flags, Tcp
 from hlc.capture.reassembly import Found, Framing, Piece, Stream
 from hlc.capture.seen import Seen, Unread
-from hlc.capture.session import Closing, Session, Where
+from hlc.capture.session import EXAMPLES, Closing, Session
+from hlc.capture.where import NOWHERE, Where
+from hlc.rules import MAIN
 from hlc.trace.events import Message, Note, Side, StateEntered
+from hlc.v2gtp import PayloadType
 
 Endpoint = tuple[bytes, int]
 
@@ -186,6 +189,8 @@ class Conversation:
         for piece in pieces:
             if piece.lost > 0 and self.session is not None:
                 self.session.lost += piece.lost
+                if self.session.lost_at is NOWHERE:
+                    self.session.lost_at = Where(piece.at, piece.frame)
                 self._note(endpoint, Where(piece.at, piece.frame), f"the capture lacks {piece.lost} octets before this")
             for found in framing.feed(piece):
                 self._frame(endpoint, found)
@@ -229,6 +234,8 @@ class Conversation:
             self._note(endpoint, where, f"V2GTP: {found.fault}")
         if isinstance(result, Unreadable):
             session.undecoded[result.reason] += 1
+            if result.damaged and len(session.unread) < EXAMPLES:
+                session.unread.append((where, side, f"{result.reason}: {result.detail}"))
             session.end = where
             event = Unread(
                 at=found.at,
@@ -241,7 +248,7 @@ class Conversation:
             )
             self._emit(Seen(found.frame, session, event))
             return
-        self._message(side, result, where)
+        self._message(side, result, where, found.payload_type)
 
     def _read(self, found: Found) -> reading.Reading | Unreadable:
         """The payload as a message, or why it is not one."""
@@ -254,9 +261,7 @@ class Conversation:
         if self._protocol is not None:
             schema = self._protocol.schemas.get(kind)
             if schema is None:
-                return Unreadable(f"payload type 0x{kind:04X} is not part of {title(self._protocol.name)}")
-            if not reading.built(schema):
-                return Unreadable(f"{title(schema)} is not built yet")
+                return self._of_any_schema(self._protocol, kind, payload)
             try:
                 return reading.read(schema, payload)
             except exi.DecodeError as error:
@@ -266,6 +271,24 @@ class Conversation:
                     return reading.read("sap", payload)
             return Unreadable(f"no {title(schema)} message", str(failure), damaged=True)
         return self._guess(kind, payload)
+
+    def _of_any_schema(self, known: sap.Protocol, kind: int, payload: bytes) -> reading.Reading | Unreadable:
+        """A message whose payload type does not tell its schema: that of a schedule renegotiation, and of ISO 15118-20
+        the one that other protocols use, which some vehicles send. It belongs to the first schema by which it is a
+        message of the protocol's rules."""
+        found = protocol.rules(known.name)
+        if found is None or kind not in (PayloadType.SCHEDULE_RENEGOTIATION, PayloadType.EXI):
+            return Unreadable(f"payload type 0x{kind:04X} is not part of {title(known.name)}")
+        failure = ""
+        for schema in dict.fromkeys(known.schemas.values()):
+            try:
+                result = reading.read(schema, payload)
+            except exi.DecodeError as error:
+                failure = failure or str(error)
+                continue
+            if protocol.rule(known.name, result.name) is not None:
+                return result
+        return Unreadable(f"no {title(known.name)} message", failure, damaged=True)
 
     def _guess(self, kind: int, payload: bytes) -> reading.Reading | Unreadable:
         """Read a payload whose protocol is not known: in every schema that is built."""
@@ -282,7 +305,7 @@ class Conversation:
                 self.session.protocol = best.schema
         return best
 
-    def _message(self, side: Side, result: reading.Reading, where: Where) -> None:
+    def _message(self, side: Side, result: reading.Reading, where: Where, payload_type: int) -> None:
         session = self.session
         assert session is not None
         event = Message(
@@ -290,22 +313,27 @@ class Conversation:
             side=side,
             schema=result.schema,
             name=result.name,
-            id=ids.message_id(result.schema, result.name),
+            id=ids.message_id(
+                "schedule_renegotiation" if payload_type == PayloadType.SCHEDULE_RENEGOTIATION else result.schema,
+                result.name,
+            ),
             message=result.message,
         )
         if result.schema == "sap":
             self._negotiated(result.message, session)
         elif session.protocol is None:
             session.protocol = result.schema
-        session.message(event, where.frame)
+        session.message(event, where.frame, payload_type)
         self._emit(Seen(where.frame, session, event))
         if result.surplus:
             surplus = f"{result.surplus} surplus octet{'s' if result.surplus > 1 else ''} after the message, ignored"
+            session.odd("surplus octets after messages", side, where)
             self._emit(Seen(where.frame, session, Note(at=where.at, side=side, text=surplus)))
         if result.lenient:
             text = "a list of full length ends in the form of some peers, not as EXI says"
+            session.odd(text, side, where)
             self._emit(Seen(where.frame, session, Note(at=where.at, side=side, text=text)))
-        self._state(side, event, where)
+        self._state(side, event, where, payload_type)
 
     def _negotiated(self, message: Any, session: Session) -> None:
         offers = getattr(message, "AppProtocol", None)
@@ -335,11 +363,14 @@ class Conversation:
         self._unknown = f"{entry.ProtocolNamespace} {entry.VersionNumberMajor}.{entry.VersionNumberMinor}"
         session.protocol = self._unknown
 
-    def _state(self, side: Side, event: Message, where: Where) -> None:
-        """The documented state that a side shows to be in by what it sends."""
-        rule = protocol.rule(event.schema, event.name)
+    def _state(self, side: Side, event: Message, where: Where, payload_type: int) -> None:
+        """The documented state that a side shows to be in by what it sends in the main stream."""
         session = self.session
-        if rule is None or session is None:
+        known = protocol.rules(session.protocol or "") if session is not None else None
+        if session is None or known is None or event.schema == "sap" or known.stream(payload_type) != MAIN:
+            return
+        rule = known.by_name.get(event.name)
+        if rule is None:
             return
         state = rule.evcc if side is Side.EVCC else rule.secc
         if str(getattr(protocol.body(event.message), "ResponseCode", "")).startswith("FAILED"):

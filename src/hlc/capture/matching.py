@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from hlc.capture.session import Where
+from hlc.capture.where import Where
 from hlc.trace.events import Side
 from slac import Mme
 from slac.timing import Timing

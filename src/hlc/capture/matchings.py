@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hlc.capture.matching import HANDLERS, KeySet, Matching, Pilot, Sign
-from hlc.capture.session import Where
+from hlc.capture.where import Where
 from hlc.trace.events import Side
 from hlc.trace.homeplug import CONTROL_PILOT, address
 from slac import Mme, keys

@@ -1,6 +1,7 @@
 """What is known of one recorded session: the facts that a verdict is made of. Pure: messages and closings go in.
 
 The facts are bounded however long the session is: one record per kind of message, first and last occurrences, extremes.
+Order and deadlines are held against the rules of the protocol, each stream of exchanges by itself.
 """
 
 from __future__ import annotations
@@ -12,19 +13,20 @@ from typing import Any, Final, NamedTuple
 
 from hlc import rules
 from hlc.capture import protocol
-from hlc.decisions import matched
+from hlc.capture.electrical import LOOP_ANSWERS, Electrical
+from hlc.capture.where import NOWHERE
+from hlc.capture.where import Where as Where
+from hlc.rules import MAIN
 from hlc.trace.describe import GRAVE, document, leaves
 from hlc.trace.events import Message, Side
+from hlc.v2gtp import PayloadType
 
 ALARMS: Final = 32
 """Different alarms that are kept of a session."""
-
-
-class Where(NamedTuple):
-    """A moment in a capture."""
-
-    at: float
-    frame: int
+NAMES: Final = 128
+"""Different messages of which one is kept; no protocol has as many."""
+EXAMPLES: Final = 8
+"""Places that are kept of what may occur often."""
 
 
 class Closing(NamedTuple):
@@ -45,10 +47,14 @@ class Alarm:
     """Name of the element: "ResponseCode", "EVSEStatusCode", "EVErrorCode", "EVSENotification", ..."""
     value: str
     first: Where
+    last: Where
     count: int = 1
-
-
-NOWHERE: Final = Where(0.0, 0)
+    asked: Where = NOWHERE
+    """Of an answer: the request."""
+    allowed: bool | None = None
+    """Of an answer: whether the request might be sent there; None: not known."""
+    stopping: bool = False
+    """The end of the session was agreed on already."""
 
 
 @dataclass
@@ -63,35 +69,12 @@ class Phase:
     """Answers later than the vehicle's timeout."""
     worst_s: float = 0.0
     worst: Where = NOWHERE
-
-
-@dataclass
-class Electrical:
-    """Electrical values over the session."""
-
-    soc_first: int | None = None
-    soc_last: int | None = None
-    target_volts: float | None = None
-    target_amps: float | None = None
-    volts: float | None = None
-    amps: float | None = None
-    peak_volts: float = 0.0
-    peak_amps: float = 0.0
-    asked_amps: float = 0.0
-    """Most that the vehicle asked for in the charge loop."""
-    energy_wh: float = 0.0
-    """Integral of the station's reported voltage and current; in AC, by its meter."""
-    meter_first: int | None = None
-    """The first reading of that meter, Wh."""
-    nearest_volts: float | None = None
-    """In precharge, the reported voltage that came nearest to the target then asked for."""
-    nearest_target: float | None = None
-    nearest: Where = NOWHERE
-    matched: Where | None = None
-    """When the reported precharge voltage first came within the limit of the target."""
-    overshoot: tuple[float, float, Where] | None = None
-    """Reported voltage, target and moment of the worst excess over the target in the charge loop."""
-    metered_at: float | None = None
+    late: int = 0
+    """Requests later than the station's sequence timeout."""
+    idle_s: float = 0.0
+    """The longest time from the answer before to a request of this kind."""
+    idle: Where = NOWHERE
+    idle_limit_s: float = 0.0
 
 
 class Pending(NamedTuple):
@@ -116,12 +99,38 @@ class OutOfSequence(NamedTuple):
 class Overrun(NamedTuple):
     """A deadline over several exchanges that was not kept."""
 
-    timer: str
-    limit_s: float
-    took_s: float
+    phase: rules.Phase
+    began: Where
+    ended: Where
+    by: str
+    """The message that ended the phase at last."""
+
+    @property
+    def took_s(self) -> float:
+        return self.ended.at - self.began.at
+
+
+class Kept(NamedTuple):
+    """A message and its place."""
+
     where: Where
-    """When the phase ended at last."""
-    clause: str | None
+    body: Any
+
+
+@dataclass
+class Stream:
+    """How far the exchanges of one stream have come."""
+
+    allowed: frozenset[str] | None = None
+    """What may be asked next."""
+    clause: str = ""
+    """The clause that says so."""
+    request: Any = None
+    answer: str = ""
+    answered: Where | None = None
+    sequence_s: float = 0.0
+    """How long the station waits after that answer; 0: not known."""
+    pending: Pending | None = None
 
 
 @dataclass
@@ -164,17 +173,30 @@ class Session:
     """The first message with another session ID than the station gave."""
     messages: int = 0
     undecoded: Counter[str] = field(default_factory=Counter)
+    unread: list[tuple[Where, Side, str]] = field(default_factory=list)
+    """The first of those that are not what their protocol prescribes, and why."""
+    oddities: dict[str, tuple[Where, Side, int]] = field(default_factory=dict)
+    """What was tolerated in reading them, where first, of whom, and how often."""
     over: bool = False
     encrypted: bool = False
     lost: int = 0
     """Octets that the capture lacks."""
+    lost_at: Where = NOWHERE
+    """Where the first of them are missing."""
     phases: dict[str, Phase] = field(default_factory=dict)
+    first: dict[str, Kept] = field(default_factory=dict)
+    """The first message of each name, by name."""
+    last: dict[str, Kept] = field(default_factory=dict)
+    """The last one."""
     alarms: list[Alarm] = field(default_factory=list)
+    isolation: list[tuple[Where, str, str]] = field(default_factory=list)
+    """How the isolation status changed: message and value."""
     sequence: list[OutOfSequence] = field(default_factory=list)
     overruns: list[Overrun] = field(default_factory=list)
+    running: dict[rules.Phase, Where] = field(default_factory=dict)
+    """Deadlines over several exchanges that have begun and not ended."""
     disordered: int = 0
     """Messages heard before what they answer, or not between a request and its answer: sequence cannot be judged."""
-    pending: Pending | None = None
     last_request: str = ""
     last_answer: str = ""
     last_ready: bool | None = None
@@ -191,188 +213,219 @@ class Session:
     """Retransmissions since the last message, by sender."""
     states: dict[Side, Any] = field(default_factory=dict)
     electrical: Electrical = field(default_factory=Electrical)
-    _allowed: frozenset[str] | None = None
-    """What may be asked next."""
-    _clause: str = ""
-    """The clause that says so."""
-    _request_body: Any = None
-    _running: dict[rules.Phase, Where] = field(default_factory=dict)
+    streams: dict[int, Stream] = field(default_factory=dict)
+
+    @property
+    def pending(self) -> Pending | None:
+        """The request of the main stream that has no answer yet."""
+        stream = self.streams.get(MAIN)
+        return stream.pending if stream is not None else None
 
     def talked(self) -> bool:
         """Whether anything beyond the handshake was decoded."""
         return any(name != "supportedAppProtocol" for name in self.phases) or (not self.phases and bool(self.messages))
 
-    def message(self, event: Message, frame: int) -> None:
+    def message(self, event: Message, frame: int, payload_type: int = PayloadType.EXI) -> None:
         """A decoded message of the session."""
         where = Where(event.at, frame)
         self.end = where
         self.messages += 1
         self.unacknowledged.clear()
         header, element = document(event.message)
-        session_id = getattr(header, "SessionID", None)
-        if event.name == "SessionSetupRes" or (self.session_id is None and event.name != "SessionSetupReq"):
-            self.session_id = session_id or self.session_id
-        elif session_id is not None and event.name != "SessionSetupReq" and session_id != self.session_id:
-            self.foreign_id = self.foreign_id or (event.side, event.name, session_id, where)
-        values = leaves(element)
-        if event.name.endswith("Req"):
-            self._request(event, where, values, element)
-        else:
-            self._answer(event, where, values, element)
-        self._alarms(event, where, values, header)
-        if event.side is Side.EVCC:
-            self._vehicle(values, event.name)
-        else:
-            self._station(values, event.name, where)
-
-    def _request(self, event: Message, where: Where, values: dict[str, Any], body: Any) -> None:
         name = event.name
-        allowed, rule = self._allowed, protocol.rule(event.schema, name)
+        session_id = getattr(header, "SessionID", None)
+        if name == "SessionSetupRes" or (self.session_id is None and name != "SessionSetupReq"):
+            self.session_id = session_id or self.session_id
+        elif session_id is not None and name != "SessionSetupReq" and session_id != self.session_id:
+            self.foreign_id = self.foreign_id or (event.side, name, session_id, where)
+        kept = Kept(where, element)
+        if name not in self.first and len(self.first) < NAMES:
+            self.first[name] = kept
+        if name in self.first:
+            self.last[name] = kept
+        values = leaves(element)
+        known = None if event.schema == "sap" else protocol.rules(self.protocol or "")
+        number = known.stream(payload_type) if known is not None else MAIN
+        stream = self.streams.get(number)
+        if stream is None:
+            stream = self.streams[number] = Stream()
+        if name.endswith("Req"):
+            self._request(event, where, values, element, known, number, stream)
+        else:
+            self._answer(event, where, values, element, known, number, stream)
+        if event.side is Side.EVCC:
+            self.electrical.vehicle(values, name, where)
+        else:
+            self.electrical.station(values, name, where)
+        if header is not None:
+            self._notification(event, where, header)
+
+    def _request(
+        self,
+        event: Message,
+        where: Where,
+        values: dict[str, Any],
+        body: Any,
+        known: rules.Rules | None,
+        number: int,
+        stream: Stream,
+    ) -> None:
+        name = event.name
+        allowed, row = stream.allowed, known.streams[number].get(type(body)) if known is not None else None
         if allowed is not None and name not in allowed and len(self.sequence) < ALARMS:
-            self.sequence.append(OutOfSequence(name, self.last_answer, where, tuple(sorted(allowed)), self._clause))
-        if self.pending is not None:
+            self.sequence.append(OutOfSequence(name, stream.answer, where, tuple(sorted(allowed)), stream.clause))
+        if stream.pending is not None:
             self.disordered += 1
-        self._allowed = None
-        self._request_body = body
-        self._phase_begins(event.schema, body, where)
-        limit = rule.timeout_s if rule else None
-        phase = self.phases.setdefault(name.removesuffix("Req"), Phase(where, where))
+        stream.request = body
+        if known is not None:
+            self._phases(known, body, name, where)
+        phase = self.phases.get(name.removesuffix("Req"))
+        if phase is None:
+            phase = self.phases[name.removesuffix("Req")] = Phase(where, where)
         phase.requests += 1
         phase.last = where
-        self.pending = Pending(name, where, limit)
-        self.last_request = name
-        if "ReadyToChargeState" in values:
-            self.last_ready, self.last_ready_at = bool(values["ReadyToChargeState"]), where
-        elif "ChargeProgress" in values:
-            self.last_ready, self.last_ready_at = str(values["ChargeProgress"]) != "Stop", where
+        if stream.answered is not None and stream.pending is None and stream.sequence_s:
+            waited = where.at - stream.answered.at
+            if waited > phase.idle_s:
+                phase.idle_s, phase.idle, phase.idle_limit_s = waited, where, stream.sequence_s
+            phase.late += waited > stream.sequence_s
+        stream.pending = Pending(name, where, row.timeout_s if row is not None else None)
+        if number == MAIN:
+            self.last_request = name
+            self.stop_answered = ""
+            if "ReadyToChargeState" in values:
+                self.last_ready, self.last_ready_at = bool(values["ReadyToChargeState"]), where
+            elif "ChargeProgress" in values:
+                self.last_ready, self.last_ready_at = str(values["ChargeProgress"]) != "Stop", where
+        self._alarms(event, where, values, NOWHERE, None)
 
-    def _answer(self, event: Message, where: Where, values: dict[str, Any], body: Any) -> None:
+    def _answer(
+        self,
+        event: Message,
+        where: Where,
+        values: dict[str, Any],
+        body: Any,
+        known: rules.Rules | None,
+        number: int,
+        stream: Stream,
+    ) -> None:
         name = event.name.removesuffix("Res")
-        pending, self.pending = self.pending, None
-        if pending is None or pending.name != name + "Req":
+        pending, stream.pending = stream.pending, None
+        answers = pending is not None and pending.name == name + "Req"
+        if not answers:
             self.disordered += 1
         phase = self.phases.get(name)
         if phase is not None:
             phase.answers += 1
             phase.last = where
-            if pending is not None and pending.name == name + "Req":
+            if pending is not None and answers:
                 waited = where.at - pending.where.at
                 if waited > phase.worst_s:
                     phase.worst_s, phase.worst = waited, where
                 if pending.limit_s is not None and waited > pending.limit_s:
                     phase.slow += 1
-        self.last_answer = event.name
-        if name == "SessionStop":
-            self.stop_answered = str(values.get("ResponseCode", ""))
-        self._allowed = protocol.may_follow(event.schema, self._request_body, body)
-        self._clause = rule.clause if (rule := protocol.rule(event.schema, event.name)) else ""
-        self._request_body = None
-        self._phase_begins(event.schema, body, where)
+        code = str(values.get("ResponseCode", ""))
+        failed = _failed(code)
+        allowed = None
+        if answers and stream.allowed is not None and pending is not None:
+            allowed = pending.name in stream.allowed
+        if number == MAIN:
+            self.last_answer = event.name
+            if name == "SessionStop":
+                self.stop_answered = code
+        row = known.streams[number].get(type(stream.request)) if known is not None else None
+        stream.answer, stream.answered = event.name, where
+        stream.allowed, stream.clause, stream.sequence_s = None, "", 0.0
+        if known is not None:
+            if row is not None:
+                stream.clause = row.clause
+            # After a refusal nothing is to follow; what does is no matter of sequence.
+            if not failed and self.protocol is not None:
+                following = protocol.may_follow(self.protocol, stream.request, body, number)
+                stream.allowed = following if following or number == MAIN else None  # aside it may begin anew
+            waits = row.sequence_s if row is not None and row.sequence_s is not None else known.sequence_timeout_s
+            stream.sequence_s = waits if number == MAIN else 0.0
+            self._phases(known, body, event.name, where)
+        stream.request = None
+        if event.name in LOOP_ANSWERS and not failed:
+            self.charged = True
+        status = values.get("EVSEIsolationStatus")
+        changed = status is not None and (not self.isolation or self.isolation[-1][2] != status)
+        if changed and len(self.isolation) < ALARMS:
+            self.isolation.append((where, event.name, str(status)))
+        self._alarms(event, where, values, pending.where if pending is not None else NOWHERE, allowed)
 
-    def _phase_begins(self, schema: str, body: Any, where: Where) -> None:
+    def _phases(self, known: rules.Rules, body: Any, name: str, where: Where) -> None:
         """Hold the deadlines over several exchanges against this message."""
-        known = protocol.rules(schema)
-        if known is None or body is None:
-            return
-        for phase, began in list(self._running.items()):
-            if phase.ends(body):
-                del self._running[phase]
-                if where.at - began.at > phase.timeout_s and len(self.overruns) < ALARMS:
-                    self.overruns.append(Overrun(phase.evcc, phase.timeout_s, where.at - began.at, where, phase.clause))
+        running = self.running
+        if running:
+            for phase, began in list(running.items()):
+                if phase.ends(body):
+                    del running[phase]
+                    if where.at - began.at > phase.timeout_s and len(self.overruns) < ALARMS:
+                        self.overruns.append(Overrun(phase, began, where, name))
         for phase in known.beginning.get(type(body), ()):
-            if not phase.ends(body):
-                self._running.setdefault(phase, where)
+            if phase not in running and not phase.ends(body):
+                running[phase] = where
 
-    def _alarms(self, event: Message, where: Where, values: dict[str, Any], header: Any) -> None:
+    def _alarms(self, event: Message, where: Where, values: dict[str, Any], asked: Where, allowed: bool | None) -> None:
         stopping = self.last_ready is False  # from here on a station is to say EVSE_Shutdown (IEC 61851-23 CC.7.5.19)
         for kind, trouble in TROUBLE.items():
             value = values.get(kind)
-            if value is None or not trouble(value) or (stopping and value in ORDERLY):
+            if value is None or not trouble(value):
+                continue
+            orderly = value in ORDERLY
+            if stopping and orderly:
                 continue
             if self.stop_asked is None and kind in ("EVSEStatusCode", "EVSENotification"):
                 self.stop_asked = where
-            self._alarm(Alarm(event.side, event.name, kind, str(value), where))
+            alarm = Alarm(event.side, event.name, kind, str(value), where, where, 1, asked, allowed, stopping)
+            self._alarm(alarm)
+
+    def _notification(self, event: Message, where: Where, header: Any) -> None:
         notification = getattr(header, "Notification", None)
         if notification is not None:
             text = f"{notification.FaultCode} {notification.FaultMsg or ''}".strip()
-            self._alarm(Alarm(event.side, event.name, "Notification", text, where))
+            self._alarm(Alarm(event.side, event.name, "Notification", text, where, where))
 
     def _alarm(self, alarm: Alarm) -> None:
         for known in self.alarms:
             if (known.kind, known.value, known.message) == (alarm.kind, alarm.value, alarm.message):
                 known.count += 1
+                known.last = alarm.first
                 return
         if len(self.alarms) < ALARMS:
             self.alarms.append(alarm)
 
-    def _vehicle(self, values: dict[str, Any], name: str) -> None:
-        state = self.electrical
-        soc = values.get("EVRESSSOC", values.get("PresentSOC"))
-        if isinstance(soc, int):
-            state.soc_first = soc if state.soc_first is None else state.soc_first
-            state.soc_last = soc
-        if "EVTargetVoltage" in values:
-            state.target_volts = values["EVTargetVoltage"].value
-        if "EVTargetCurrent" in values:
-            state.target_amps = values["EVTargetCurrent"].value
-            if name == "CurrentDemandReq":
-                state.asked_amps = max(state.asked_amps, values["EVTargetCurrent"].value)
-
-    def _station(self, values: dict[str, Any], name: str, where: Where) -> None:
-        state = self.electrical
-        if name in ("CurrentDemandRes", "ChargingStatusRes") and not _failed(str(values.get("ResponseCode", ""))):
-            self.charged = True
-        if name == "ChargingStatusRes" and isinstance(reading := values.get("MeterReading"), int):
-            state.meter_first = reading if state.meter_first is None else state.meter_first
-            state.energy_wh = max(0.0, float(reading - state.meter_first))
-        if "EVSEPresentVoltage" not in values:
-            return
-        volts = values["EVSEPresentVoltage"].value
-        if "EVSEPresentCurrent" in values:
-            amps = values["EVSEPresentCurrent"].value
-            if state.metered_at is not None and state.volts is not None and state.amps is not None:
-                hours = min(max(0.0, where.at - state.metered_at), METER_GAP_S) / 3600
-                state.energy_wh += (state.volts * state.amps + volts * amps) / 2 * hours
-            state.metered_at = where.at
-            state.amps = amps
-            state.peak_amps = max(state.peak_amps, amps)
-        state.volts = volts
-        state.peak_volts = max(state.peak_volts, volts)
-        target = state.target_volts
-        if target is None:
-            return
-        if name == "PreChargeRes":
-            far = abs(volts - target)
-            if (
-                state.nearest_volts is None
-                or state.nearest_target is None
-                or far < abs(state.nearest_volts - state.nearest_target)
-            ):
-                state.nearest_volts, state.nearest_target, state.nearest = volts, target, where
-            if matched(volts, target) and state.matched is None:
-                state.matched = where
-        elif name == "CurrentDemandRes" and target > 0:
-            worst = state.overshoot
-            if worst is None or volts - target > worst[0] - worst[1]:
-                state.overshoot = (volts, target, where)
-
-
-METER_GAP_S: Final = 5.0
-"""Energy is not integrated across longer silences."""
+    def odd(self, text: str, side: Side, where: Where) -> None:
+        """Something that was tolerated in reading a message."""
+        first, who, count = self.oddities.get(text, (where, side, 0))
+        if count or len(self.oddities) < EXAMPLES:
+            self.oddities[text] = first, who, count + 1
 
 
 def _failed(value: str) -> bool:
-    return value.upper().startswith("FAILED")
+    return value.startswith(("FAILED", "Failed"))
 
 
-TROUBLE: Final[dict[str, Callable[[str], bool]]] = {
-    "ResponseCode": _failed,
-    "EVErrorCode": lambda value: value not in ("NO_ERROR", "NoData"),
+TROUBLE: Final[dict[str, Callable[[Any], bool]]] = {
+    "ResponseCode": lambda value: str(value).startswith(("FAILED", "WARNING")),
+    "EVErrorCode": lambda value: value not in ("NO_ERROR", "NoData", "OK_NoEVError"),
     "EVSEStatusCode": lambda value: value in GRAVE,
-    "EVSENotification": lambda value: value == "StopCharging",
+    "EVSENotification": lambda value: value in ("StopCharging", "Terminate", "Pause"),
     "EVSEIsolationStatus": lambda value: value == "Fault",
+    "RCD": bool,
+    "EVTerminationCode": bool,
+    "EVSEEmergencyShutdown": bool,
+    "EVSEMalfunction": bool,
+    "EVSEUtilityInterruptEvent": bool,
+    "EVSEDisabled": bool,
+    "EVAssociationStatus": lambda value: value is False,
+    "EVImmobilized": lambda value: value is False,
+    "SPCChargeDiagnostics": lambda value: value not in ("SPCNoIssue",),
+    "EVPCChargeDiagnostics": lambda value: value not in ("EVPCNoIssue",),
 }
 """Elements whose values tell of trouble or of an end."""
 
-ORDERLY: Final = ("EVSE_Shutdown", "StopCharging")
+ORDERLY: Final = ("EVSE_Shutdown", "StopCharging", "Terminate", "Pause")
 """Values by which a station asks for an orderly end, or acknowledges it."""

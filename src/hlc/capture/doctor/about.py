@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from hlc import rules
 from hlc.capture import protocol
-from hlc.capture.session import Alarm, Closing, Session
-from hlc.rules import Phase
+from hlc.capture.session import Alarm, Closing, Phase, Session
 from hlc.trace.events import Side
 
 PEER: Final = {Side.EVCC: "vehicle", Side.SECC: "station"}
@@ -22,13 +22,26 @@ def first_closing(session: Session) -> Closing | None:
     return min(session.closings, key=lambda closing: closing.where, default=None)
 
 
-def phase_of(session: Session, begins: str) -> Phase | None:
-    """The deadline over several exchanges that a request begins."""
+def the_phase(session: Session, name: str) -> Phase | None:
+    """The exchanges of this name, or of the same name with the energy mode in front, as ISO 15118-20 has them."""
+    for known, phase in session.phases.items():
+        if known == name or known.endswith(f"_{name}"):
+            return phase
+    return None
+
+
+def deadline_of(session: Session, begins: str) -> rules.Phase | None:
+    """The deadline over several exchanges that a request begins, whatever the energy mode."""
     known = protocol.rules(session.protocol or "")
     if known is None:
         return None
-    phases = [phase for kind, rows in known.beginning.items() if kind and kind.__name__ == begins for phase in rows]
-    return phases[0] if phases else None
+    found = [
+        phase
+        for kind, rows in known.beginning.items()
+        if kind is not None and (kind.__name__ == begins or kind.__name__.endswith(f"_{begins}"))
+        for phase in rows
+    ]
+    return found[0] if found else None
 
 
 def before_stop(session: Session) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from hlc.capture.doctor.about import alarms, phase_of
+from hlc.capture.doctor.about import alarms, deadline_of, the_phase
 from hlc.capture.doctor.finding import Deadline, Evidence, Finding, Rule, Severity, Who
 from hlc.capture.session import Session
 from hlc.decisions import MATCH_VOLTS
@@ -16,33 +16,34 @@ OVERSHOOT_VOLTS: Final = 20.0
 
 def precharge_missed(session: Session, last_at: float) -> Iterator[Finding]:
     found = _precharge(session)
-    state = session.electrical
-    if found is None or state.matched is not None:
+    state = session.electrical.precharge
+    if found is None or state.matched is not None or state.nearest is None:
         return
     length, deadline = found
-    target, volts = state.nearest_target, state.nearest_volts
+    volts, target, where = state.nearest
     text = f"precharge never reached its voltage: {volts:.1f} V where {target:.1f} V were asked for, {length}"
-    seen = (Evidence(state.nearest, f"PreChargeRes: {volts:.1f} V, the nearest to the target"),)
-    yield Finding(state.nearest, Who.STATION, text, deadline=deadline, evidence=seen)
+    seen = (Evidence(where, f"PreChargeRes: {volts:.1f} V, the nearest to the target"),)
+    yield Finding(where, Who.STATION, text, deadline=deadline, evidence=seen)
 
 
 def precharge_left(session: Session, last_at: float) -> Iterator[Finding]:
     found = _precharge(session)
-    state = session.electrical
-    if found is None or state.matched is None or session.last_request != "SessionStopReq":
+    state = session.electrical.precharge
+    if found is None or state.matched is None or state.nearest is None or session.last_request != "SessionStopReq":
         return
     length, deadline = found
-    phase = session.phases["PreCharge"]
+    phase = the_phase(session, "PreCharge")
+    assert phase is not None
     first = state.matched.at - phase.first.at
     text = (
         f"the vehicle stopped in precharge instead of asking for power: {length}; the station reported a voltage "
-        f"within {MATCH_VOLTS:g} V of the target of {state.nearest_target:.1f} V from {first:.1f} s on, so "
+        f"within {MATCH_VOLTS:g} V of the target of {state.nearest.limit:.1f} V from {first:.1f} s on, so "
         f"the vehicle either measured another voltage at its inlet or found something else wrong"
     )
     seen = (
         Evidence(phase.first, "the first PreChargeReq"),
         Evidence(state.matched, "PreChargeRes: the reported voltage is within the limit"),
-        Evidence(state.nearest, f"PreChargeRes: {state.nearest_volts:.1f} V, the nearest to the target"),
+        Evidence(state.nearest.where, f"PreChargeRes: {state.nearest.value:.1f} V, the nearest to the target"),
         Evidence(phase.last, "the last PreChargeRes"),
     )
     yield Finding(phase.last, Who.VEHICLE, text, deadline=deadline, evidence=seen)
@@ -50,13 +51,12 @@ def precharge_left(session: Session, last_at: float) -> Iterator[Finding]:
 
 def _precharge(session: Session) -> tuple[str, Deadline | None] | None:
     """How long precharge took, in words, where it did not lead to power delivery."""
-    phase = session.phases.get("PreCharge")
-    state = session.electrical
-    if phase is None or not phase.answers or "PowerDelivery" in session.phases or state.nearest_volts is None:
+    phase = the_phase(session, "PreCharge")
+    if phase is None or not phase.answers or "PowerDelivery" in session.phases:
         return None
-    took = (session.end.at if session.last_request == "PreChargeReq" else phase.last.at) - phase.first.at
+    took = (session.end.at if session.last_request.endswith("PreChargeReq") else phase.last.at) - phase.first.at
     length = f"{phase.requests} PreCharge exchanges in {took:.1f} s"
-    limit = phase_of(session, "PreChargeReq")
+    limit = deadline_of(session, "PreChargeReq")
     deadline = None
     if limit is not None and took > limit.timeout_s:
         length += f" ({limit.timeout_s:g} s allowed)"
@@ -66,7 +66,7 @@ def _precharge(session: Session) -> tuple[str, Deadline | None] | None:
 
 def overshoot(session: Session, last_at: float) -> Iterator[Finding]:
     worst = session.electrical.overshoot
-    if worst is None or worst[0] - worst[1] <= OVERSHOOT_VOLTS:
+    if worst is None or worst.over <= OVERSHOOT_VOLTS:
         return
     volts, target, where = worst
     text = f"bad regulation: the station reported {volts:.1f} V where the vehicle asked for {target:.1f} V"

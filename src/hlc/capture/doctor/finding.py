@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from enum import IntEnum, StrEnum
 from typing import Any, Final, NamedTuple
 
-from hlc.capture.session import Where
+from hlc.capture.where import Where
 from hlc.trace.events import Blame, Event, Fault, Note, Side
 
 EVIDENCE: Final = 5

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from hlc.capture.doctor.finding import Deadline, Evidence, Finding, Rule, Severity, Verdict, Who
 from hlc.capture.matching import TIMING, USUAL, Matching, Station, Step
 from hlc.capture.matching_steps import FAR_DB, many, times, was_missing
-from hlc.capture.session import Where
+from hlc.capture.where import Where
 from hlc.trace.describe import mac, text
 
 SIMILAR_DB: Final = 5.0

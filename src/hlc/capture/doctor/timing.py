@@ -51,10 +51,11 @@ def silence(session: Session, last_at: float) -> Iterator[Finding]:
 
 def overruns(session: Session, last_at: float) -> Iterator[Finding]:
     for over in session.overruns:
-        text = f"{over.timer}: {over.took_s:.1f} s, {over.limit_s:g} s allowed"
-        deadline = Deadline(over.timer, over.took_s, over.limit_s)
-        seen = (Evidence(over.where, "the phase ended at last"),)
-        yield Finding(over.where, Who.STATION, text, Severity.REMARK, over.clause or "", deadline, seen)
+        phase = over.phase
+        text = f"{phase.evcc}: {over.took_s:.1f} s, {phase.timeout_s:g} s allowed"
+        deadline = Deadline(phase.evcc, over.took_s, phase.timeout_s)
+        seen = (Evidence(over.began, "it began"), Evidence(over.ended, f"{over.by} ended it at last"))
+        yield Finding(over.ended, Who.STATION, text, Severity.REMARK, phase.clause or "", deadline, seen)
 
 
 def slow_answers(session: Session, last_at: float) -> Iterator[Finding]:

@@ -1,0 +1,15 @@
+"""A place in a capture."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Where(NamedTuple):
+    """A moment in a capture."""
+
+    at: float
+    frame: int
+
+
+NOWHERE: Final = Where(0.0, 0)
