@@ -32,6 +32,7 @@ WRONG = [
     ("secc --interface lo --protocols iso15118-20 --modes dc,ac", "in one way, and back: name one kind of --modes\n"),
     ("secc --interface lo --nonesuch", "hlc secc: unknown: --nonesuch (see hlc secc --help)\n"),
     ("evcc", "hlc evcc: say where: --interface IF; this machine has lo"),
+    ("evcc --interface lo --interface eth1", "hlc evcc: a vehicle has one inlet: give one --interface\n"),
     ("evcc --secc nowhere", "'nowhere' is no address of a station: write [ADDRESS]:PORT"),
     ("evcc --secc [::1]:0", "'[::1]:0' is no address of a station"),
     ("evcc --secc [127.0.0.1]:50000", "is no address of a station"),

@@ -71,7 +71,11 @@ def run(options: Any) -> int:
     """Charge; the exit code."""
     shared.check_choices(options)
     transport.policy(options)
-    if options.secc is not None and options.secc.zone and options.interface is None:
+    if options.interface is not None:
+        if len(options.interface) > 1:
+            raise WrongUsage("a vehicle has one inlet: give one --interface")
+        (options.interface,) = options.interface
+    elif options.secc is not None and options.secc.zone:
         options.interface = options.secc.zone
     if options.interface is None and (options.secc is None or options.secc.address.is_link_local):
         why = "a link-local address needs its interface" if options.secc is not None else "say where"

@@ -108,8 +108,12 @@ def protocols(options: Any) -> list[sap.Protocol]:
 
 def add_session_arguments(parser: argparse.ArgumentParser, who: str) -> None:
     """The options that station and vehicle share; `who` is the one that is simulated."""
+    more = "; once more for each further outlet" * (who == "outlet")
     parser.add_argument(
-        "--interface", metavar="IF", help="network interface: eth1, or lo to try both ends on one machine"
+        "--interface",
+        metavar="IF",
+        action="append",
+        help=f"network interface: eth1, or lo to try both ends on one machine{more}",
     )
     parser.add_argument("--no-slac", action="store_true", help="no matching: the powerline link stands already")
     parser.add_argument("--protocols", metavar="A,B", default="din70121", help=taking("protocols"))

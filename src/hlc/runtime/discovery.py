@@ -72,7 +72,8 @@ class DiscoveryServer:
         wireless: bool = False,
         linked: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._answering = interface.address, port
+        self._interface = interface
+        self._port = port
         self._offers = offers
         self._wireless = wireless
         self._linked = linked
@@ -96,6 +97,8 @@ class DiscoveryServer:
             self._stream.close()
 
     async def _serve(self, datagram: bytes, peer: tuple[Any, ...]) -> None:
+        if peer[3] not in (0, self._interface.index):
+            return  # it came by another interface, where we have no outlet, or another server
         try:
             payload_type, payload = unframe(datagram)
             request = sdp.parse(payload_type, payload)
@@ -107,8 +110,9 @@ class DiscoveryServer:
         if not self._linked():
             self._note(f"SDP: ignored a request from {peer[0]}: no vehicle is matched")
             return
-        address, port = self._answering
-        response = sdp.answer(request, address=address, port=port, offers=self._offers, wireless=self._wireless)
+        response = sdp.answer(
+            request, address=self._interface.address, port=self._port, offers=self._offers, wireless=self._wireless
+        )
         if response is not None:
             await self._stream.send(response.frame(), peer)
         report(self._trace, Side.EVCC, request)

@@ -22,6 +22,8 @@ TENTATIVE: Final = 0x40
 """Flag of an address whose uniqueness is still being tested (RFC 4862): it cannot be bound yet."""
 PATIENCE_S: Final = 3.0
 """How long an interface that has just come up may take to get its address."""
+WATCH_S: Final = 1.0
+"""So often an interface in use is looked at."""
 
 LOOPBACK: Final = IPv6Address("::1")
 SIOCGIFHWADDR: Final = 0x8927
@@ -45,6 +47,17 @@ class Interface:
     def scope(self) -> int:
         """The scope id of this interface's addresses."""
         return 0 if self.loopback else self.index
+
+    def changed(self) -> str:
+        """Why its sockets are of no use any more; empty: they are. One that is down may come up again."""
+        try:
+            index = socket.if_nametoindex(self.name)
+        except OSError:
+            return f"interface {self.name} is gone"
+        present = addresses(self.name)
+        if index != self.index or (present and self.address not in present):
+            return f"interface {self.name} is another now, or has another address"
+        return ""
 
     def mac(self) -> bytes | None:
         """Its hardware address, 6 octets; None for loopback and for interfaces that have none."""
@@ -82,11 +95,25 @@ async def find(name: str) -> Interface:
     return Interface(name, socket.if_nametoindex(name), address)
 
 
+async def watch(interface: Interface) -> None:
+    """Raises `SetupError` when the interface is no longer the one that it was."""
+    while True:
+        if why := interface.changed():
+            raise SetupError(why)
+        await asyncio.sleep(WATCH_S)
+
+
 def link_local(name: str) -> IPv6Address | None:
     """The usable link-local address of an interface, ::1 for a loopback interface, None if there is none (yet)."""
+    return next(iter(addresses(name)), None)
+
+
+def addresses(name: str) -> list[IPv6Address]:
+    """Those that a session may use."""
+    found = []
     for line in ADDRESSES.read_text().splitlines() if ADDRESSES.exists() else []:
         digits, _, _, _, flags, interface = line.split()
         address = IPv6Address(bytes.fromhex(digits))
         if interface == name and (address.is_link_local or address == LOOPBACK) and not int(flags, 16) & TENTATIVE:
-            return address
-    return None
+            found.append(address)
+    return found

@@ -24,7 +24,7 @@ from hlc.flow import Machine
 from hlc.runtime.connection import LINGER_S, Connection, peer_address
 from hlc.runtime.discovery import DiscoveryServer
 from hlc.runtime.errors import SetupError
-from hlc.runtime.interfaces import Interface
+from hlc.runtime.interfaces import Interface, watch
 from hlc.sdp import TCP_PORTS
 from hlc.security.layer import PLAIN, Security
 from hlc.trace.events import Event, Note, Side, Trace
@@ -88,13 +88,17 @@ class StationServer:
             raise
 
     async def run(self) -> None:
-        """Serve until cancelled. Sessions go on then."""
+        """Serve until cancelled; sessions go on then. Raises `SetupError` when the interface is gone."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: _Arrival(self), sock=self._socket, backlog=AT_ONCE)
         self._socket.listen(BACKLOG)  # asyncio has set it to AT_ONCE, which has both meanings there
+        tasks = [loop.create_task(each) for each in (self._discovery.run(), watch(self.interface))]
         try:
-            await self._discovery.run()
+            for task in (await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED))[0]:
+                task.result()
         finally:
+            for task in tasks:
+                task.cancel()
             server.close()
             for connection in self._open.keys() - self._sessions.keys():
                 connection.drop("the station ends")

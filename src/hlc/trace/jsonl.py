@@ -25,15 +25,15 @@ class Writer(Protocol):
 
 
 class JsonLines:
-    """A trace that writes each event as one line of JSON; with `session`, the number of one of many sessions, in it."""
+    """A trace that writes each event as one line of JSON, with `marks` in it: of which interface, of which session."""
 
-    def __init__(self, stream: Writer, session: int | None = None) -> None:
+    def __init__(self, stream: Writer, **marks: str | int) -> None:
         self._stream = stream
-        self._session = {} if session is None else {"session": session}
+        self._marks = marks
         self._encoder = msgspec.json.Encoder()
 
     def __call__(self, event: Event) -> None:
-        self._stream.write(self._encoder.encode({**plain_event(event), **self._session}).decode() + "\n")
+        self._stream.write(self._encoder.encode({**plain_event(event), **self._marks}).decode() + "\n")
 
 
 def plain_event(event: Event) -> dict[str, Any]:

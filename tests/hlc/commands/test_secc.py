@@ -13,7 +13,8 @@ import pytest
 
 from hlc.commands import secc
 from hlc.runtime.errors import SetupError
-from hlc.runtime.matching import Outcome
+from hlc.runtime.matching import Matching, Outcome
+from hlc.security.layer import PLAIN
 from hlc.sim import SimulatedOutlet
 from slac.effects import Failed, Linked, Reason, Unlinked
 
@@ -33,6 +34,23 @@ class FakeServer:
 
     def session(self, *, good: bool) -> None:
         self.ended.put_nowait(SimpleNamespace(good=good))
+
+
+class FakeBay(secc.Bay):
+    """An interface that is served by a fake server, after these failures."""
+
+    def __init__(self, name: str, server: FakeServer, *failures: str, plug: secc.Plug | None = None) -> None:
+        options = SimpleNamespace(once=False, modes="dc", protocols="din70121")
+        super().__init__(name, options, None, PLAIN, alone=True)  # type: ignore[arg-type]
+        self.opened = 0
+        self._failures = list(failures)
+        self._fake: Any = server, plug
+
+    async def open(self) -> None:
+        self.opened += 1
+        if self._failures:
+            raise SetupError(self._failures.pop(0))
+        self.server, self.plug = self._fake
 
 
 class FakeConnection:
@@ -83,6 +101,8 @@ class FakeMatching:
     async def leave(self) -> None:
         self.did.append("leave")
 
+    unless_broken = Matching.unless_broken
+
 
 Sessions = Callable[[], list[FakeConnection]]
 LINKED = Linked(bytes(6), bytes(8), bytes(7), bytes(16), 12.0)
@@ -104,7 +124,7 @@ def serve(server: FakeServer, *, once: bool, interrupted: bool = False, sessions
         if interrupted:
             asyncio.get_running_loop().call_later(0.02, interrupt)
         async with asyncio.timeout(5):
-            return await secc._until_done(server, once=once)  # type: ignore[arg-type]
+            return await secc._until_done([FakeBay("plc", server)], once=once)
 
     return asyncio.run(run())
 
@@ -188,7 +208,7 @@ def matched(
         elif not once:
             loop.call_later(0.03, interrupt)
         async with asyncio.timeout(5):
-            return await secc._until_done(server, once=once, plug=plug)  # type: ignore[arg-type]
+            return await secc._until_done([FakeBay("plc", server, plug=plug)], once=once)
 
     return asyncio.run(run()), did[0], server
 
@@ -242,3 +262,63 @@ def test_once_ends_with_a_failed_matching(outcome: Failed) -> None:
 def test_an_interface_that_is_gone_ends_it() -> None:
     with pytest.raises(SetupError, match="interface plc went down"):
         matched(FakeServer(), once=False, broken=True)
+
+
+def keep(*bays: Callable[[], FakeBay], once: bool = False, interrupted: bool = True) -> tuple[int, list[FakeBay]]:
+    """Exit code, and the interfaces that were served."""
+    made: list[FakeBay] = []
+
+    async def run() -> int:
+        made.extend(make() for make in bays)
+        if interrupted:
+            asyncio.get_running_loop().call_later(0.1, interrupt)
+        async with asyncio.timeout(5):
+            return await secc._until_done(made, once=once)
+
+    return asyncio.run(run()), made
+
+
+def test_an_interface_that_fails_is_tried_again_while_there_is_another(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(secc, "RETRY_S", 0.01)
+    code, (first, second) = keep(
+        lambda: FakeBay("eth1", FakeServer(), "eth1 is down", "eth1 is down", "eth1 is gone"),
+        lambda: FakeBay("eth2", FakeServer()),
+    )
+    assert (code, first.opened, second.opened) == (0, 4, 1)
+    assert capsys.readouterr().err.splitlines() == [
+        "hlc secc: eth1 is down; trying again every 0.01 s",
+        "hlc secc: eth1 is gone; trying again every 0.01 s",
+    ]
+
+
+def test_when_no_interface_is_left_that_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secc, "RETRY_S", 1e6)
+    with pytest.raises(SetupError, match="eth1 is gone"):
+        keep(
+            lambda: FakeBay("eth1", FakeServer(SetupError("eth1 is gone"))),
+            lambda: FakeBay("eth2", FakeServer(), "eth2 is down"),
+        )
+
+
+@pytest.mark.parametrize(("good", "code"), [(True, 0), (False, 1)])
+def test_once_ends_with_the_first_session_on_any_interface(good: bool, code: int) -> None:
+    server = FakeServer()
+    server.session(good=good)
+    assert keep(lambda: FakeBay("eth1", FakeServer()), lambda: FakeBay("eth2", server), once=True)[0] == code
+
+
+def test_a_session_that_ends_with_its_interface_has_been_one() -> None:
+    """With `once` it was the one."""
+
+    def gone() -> FakeBay:
+        server = FakeServer(SetupError("eth1 is gone"))
+        session = FakeConnection(good=False)
+        server.sessions = [session]
+        session.closed.add_done_callback(lambda _: server.session(good=False))
+        return FakeBay("eth1", server)
+
+    code, (first, _) = keep(gone, lambda: FakeBay("eth2", FakeServer()), once=True, interrupted=False)
+    assert code == 1
+    assert first._fake[0].sessions[0].told == ["drop: eth1 is gone"]
