@@ -53,7 +53,7 @@ ARROWS = {
     "hlc.runtime": f"{SESSION} slac hlc.security hlc.trace.matching hlc.sdp hlc.secc hlc.evcc",
     "hlc.capture": "exi slac slac.keys hlc.ids hlc.v2gtp hlc.sdp hlc.sap hlc.rules hlc.decisions hlc.quirks "
     "hlc.trace.events hlc.trace.describe hlc.trace.console hlc.trace.plain hlc.trace.record hlc.trace.values "
-    "hlc.trace.homeplug hlc.trace.chart hlc.trace.matching",
+    "hlc.trace.homeplug hlc.trace.chart hlc.trace.matching hlc.security",
     "hlc.commands": f"{SESSION} slac slac.keys hlc.security hlc.sdp hlc.secc hlc.evcc hlc.sim hlc.runtime hlc.capture "
     "hlc.trace.describe hlc.trace.console hlc.trace.summary hlc.trace.jsonl hlc.trace.output hlc.trace.record",
     "hlc.cli": "hlc.commands hlc.runtime hlc.capture",

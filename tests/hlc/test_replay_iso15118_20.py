@@ -1,9 +1,8 @@
-"""A recorded vehicle drives our station in ISO 15118-20: see `replay`. The recording is encrypted; tshark reads it."""
+"""A recorded vehicle drives our station in ISO 15118-20: see `replay`. The recording is encrypted and holds its
+secrets."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,16 +12,20 @@ from replay import RecordedOutlet
 import exi
 from exi.messages.iso15118_20.common import SessionSetupReq
 from hlc import sap
+from hlc.capture.decoder import Decoder
+from hlc.capture.files import Capture
+from hlc.capture.seen import Seen
 from hlc.flow import Send, Transport
 from hlc.rules.iso15118_20.services import Control
 from hlc.secc import Settings, Station
 from hlc.secc.iso15118_20.settings import Settings20
-from hlc.trace.events import Blame, Event, Fault
-from hlc.v2gtp import Splitter
+from hlc.security.keylog import Secrets
+from hlc.trace.events import Blame, Event, Fault, Message, Side
 
 CAPTURE = "ISO-20_TLS13_DC_DS5366_Josev.pcapng"
+SCHEMAS = sap.ISO15118_20_DC.schemas
 STEP_S = 0.1
-"""Between requests; what tshark gives has no times."""
+"""Between requests."""
 
 
 class Heard(NamedTuple):
@@ -39,22 +42,21 @@ def heard(reference: Path) -> list[Heard]:
     path = reference / "captures" / CAPTURE
     if not path.exists():
         pytest.skip(f"no {path}")
-    if shutil.which("tshark") is None:
-        pytest.skip("no tshark, which decrypts the recording")
-    command = ["tshark", "-r", str(path), "-o", f"tls.keylog_file:{path}.keylog", "-q", "-z", "follow,tls,raw,0"]
-    text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    readers = {True: Splitter(), False: Splitter()}
-    found = []
-    for line in text.splitlines():
-        # The side that tshark indents is the second that it names: here the vehicle.
-        of_vehicle = line.startswith("\t")
-        try:
-            data = bytes.fromhex(line.strip())
-        except ValueError:
-            continue  # its own words
-        for payload_type, payload in readers[of_vehicle].feed(data):
-            schema = sap.ISO15118_20_DC.schemas.get(payload_type, "sap")
-            found.append(Heard(of_vehicle, payload_type, exi.schema(schema).decode(payload)))
+    found: list[Heard] = []
+
+    def take(seen: Seen) -> None:
+        event = seen.event
+        if isinstance(event, Message) and event.schema != "sdp":
+            of_vehicle = event.side is Side.EVCC
+            payload_type = next((kind for kind, name in SCHEMAS.items() if name == event.schema), 0x8001)
+            found.append(Heard(of_vehicle, payload_type, event.message))
+
+    with path.open("rb") as stream:
+        secrets = Secrets()
+        decoder = Decoder(take, lambda session, verdict: None, secrets=secrets)
+        for captured in Capture(stream, CAPTURE, secrets.add):
+            decoder.frame(captured)
+        decoder.close()
     return found
 
 
@@ -90,7 +92,7 @@ def test_a_recorded_vehicle_is_served_to_the_end(heard: list[Heard]) -> None:
         now += STEP_S
         while (deadline := station.next_deadline()) is not None and deadline <= now:
             station.expire(deadline)
-        schema = exi.schema(sap.ISO15118_20_DC.schemas.get(payload_type, "sap"))
+        schema = exi.schema(SCHEMAS.get(payload_type, "sap"))
         effects = station.receive(payload_type, schema.encode(request), now)
         [sent] = [effect for effect in effects if isinstance(effect, Send)]
         answer: Any = schema.decode(sent.payload)

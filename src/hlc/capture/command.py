@@ -11,10 +11,14 @@ import os
 import stat
 import sys
 import time
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from hlc.capture import forms, reading, single
 from hlc.capture.files import Capture, CaptureError
+from hlc.capture.secrets import look_ahead, take_file
+from hlc.security.keylog import Secrets
 from hlc.trace.describe import clean
 
 EPILOG: Final = """examples:
@@ -30,6 +34,7 @@ EPILOG: Final = """examples:
   hlc decode 80f2... --schema xmldsig --fragment    an element as it is signed
   hlc decode ffffffffffff00b052...88e1...       a HomePlug message, as an Ethernet frame
   tcpdump -i eth1 -w - | hlc decode -           a capture from standard input
+  hlc decode session.pcapng --keylog keys.log   what was said over TLS, too
 """
 PROGRESS_S: Final = 0.2
 FRAMES_BETWEEN: Final = 256
@@ -60,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     payload.add_argument("--fragment", action="store_true", help="it is an EXI fragment, as it is signed")
 
     secrets = parser.add_argument_group("decryption")
-    secrets.add_argument("--keylog", metavar="FILE", help="TLS secrets; decryption is not built yet")
+    secrets.add_argument("--keylog", metavar="FILE", help="secrets of TLS (NSS key log) besides those in the capture")
 
 
 def decode(args: argparse.Namespace) -> int:
@@ -77,8 +82,6 @@ def decode(args: argparse.Namespace) -> int:
 
 def _decode(args: argparse.Namespace) -> int:
     name = " ".join(args.input)
-    if args.keylog is not None:
-        return _complain("decryption of TLS (--keylog) is not built yet", 2)
     if wrong := forms.conflict(args):
         return _complain(wrong, 2)
     if args.schema is not None and not reading.built(args.schema):
@@ -110,6 +113,8 @@ def _payload(data: bytes, args: argparse.Namespace) -> int:
     """One payload."""
     if asked := forms.view(args):
         return _complain(f"--{asked} is for captures; this is one payload", 2)
+    if args.keylog is not None:
+        return _complain("--keylog is for captures; this is one payload", 2)
     form: Any = "json" if args.json else "xml" if args.xml else "tree"
     return single.decode(data, single.Wanted(args.schema, form, args.bits, args.fragment), print, _remark)
 
@@ -140,15 +145,28 @@ def _stream(stream: Any, name: str, args: argparse.Namespace) -> int:
         if raw:
             return _payload(head, args)
         return _hexadecimal(head.decode("ascii", "replace"), args, f"{name} is no capture, and ")
+    secrets = Secrets(partial(_further, name) if os.path.isfile(name) else None)
     try:
-        capture = Capture(_Rest(head, stream), name)
+        capture = Capture(_Rest(head, stream), name, secrets.add)
     except CaptureError as error:
         return _complain(str(error), 1 if not head else 2)
     if args.schema is not None:
         return _complain("--schema is for one payload; in a capture the handshake decides", 2)
     if args.bits or args.fragment:
         return _complain(f"{'--bits' if args.bits else '--fragment'} is for one payload; this is a capture", 2)
-    return _capture(capture, stream, args)
+    if args.keylog is not None:
+        try:
+            if remark := take_file(args.keylog, secrets):
+                _remark(remark)
+        except OSError as error:
+            return _complain(f"--keylog {args.keylog}: {error.strerror or error}", 2)
+    return _capture(capture, stream, args, secrets)
+
+
+def _further(name: str, secrets: Secrets) -> None:
+    """Look through a whole capture for secrets that it discloses behind what they are for."""
+    with suppress(OSError), open(name, "rb") as stream:
+        look_ahead(stream, secrets)
 
 
 class _Rest:
@@ -165,11 +183,11 @@ class _Rest:
         return self._stream.read(size) or b""
 
 
-def _capture(capture: Capture, stream: Any, args: argparse.Namespace) -> int:
+def _capture(capture: Capture, stream: Any, args: argparse.Namespace, secrets: Secrets) -> int:
     from hlc.capture.decoder import Decoder
 
     report = forms.report(args)
-    decoder = Decoder(report.event, report.finished, report.matched)
+    decoder = Decoder(report.event, report.finished, report.matched, secrets)
     progress = Progress(stream)
     for captured in capture:
         if report.zero is None:

@@ -16,11 +16,14 @@ import exi
 from hlc import ids, sap
 from hlc.capture import protocol, reading
 from hlc.capture.headers import Flags, Tcp
-from hlc.capture.reassembly import Found, Framing, Piece, Stream
-from hlc.capture.seen import Seen, Unread
+from hlc.capture.reassembly import Found, Framing, Piece, Stream, is_tls
+from hlc.capture.seen import Seen, Tls, Unread
 from hlc.capture.session import EXAMPLES, Closing, Session
+from hlc.capture.tls import Plain, Said, TlsConnection
+from hlc.capture.tls_facts import TlsFacts
 from hlc.capture.where import NOWHERE, Where
 from hlc.rules import MAIN
+from hlc.security.keylog import Secrets
 from hlc.trace.events import Message, Note, Side, StateEntered
 from hlc.v2gtp import PayloadType
 
@@ -28,6 +31,8 @@ Endpoint = tuple[bytes, int]
 
 LINGER_S: Final = 2.0
 """How long after both sides have closed a message may still turn up: captures are not always in order."""
+UNTOLD: Final = 16
+"""Events of TLS that are kept until it is known whether they are of a session."""
 COPY_S: Final = 60.0
 """A SYN repeated later than this is no copy: a capture written twice, or a vehicle that counts anew."""
 
@@ -65,6 +70,7 @@ class Conversation:
         emit: Callable[[Seen], None],
         open_session: Callable[[Where], Session],
         announced: Callable[[Endpoint], bool],
+        secrets: Secrets,
     ) -> None:
         self.ends = {first.source: Direction(), first.destination: Direction()}
         self.client: Endpoint | None = None
@@ -85,6 +91,11 @@ class Conversation:
         self._emit = emit
         self._open_session = open_session
         self._announced = announced
+        self._secrets = secrets
+        self._tls: TlsConnection | None = None
+        self._counted = False
+        self._untold: list[Said] = []
+        """About TLS, before it is known whether this is a session."""
         self._offers: list[Any] = []
         self._handshake = False
         self._protocol: sap.Protocol | None = None
@@ -129,6 +140,9 @@ class Conversation:
         """Nothing follows: read what waits behind holes."""
         for endpoint, direction in self.ends.items():
             self._pieces(endpoint, direction.stream.close())
+        if self._tls is not None:
+            self._decrypted(self._tls.close())
+        for endpoint, direction in self.ends.items():
             for found in direction.framing.close():
                 self._frame(endpoint, found)
 
@@ -141,6 +155,9 @@ class Conversation:
             for direction in self.ends.values():
                 session.lost += direction.framing.skipped
                 direction.framing.skipped = 0
+            if self._tls is not None:
+                session.lost += self._tls.facts.changed
+                session.encrypted = self._tls.facts.closed
             self._closings.clear()
             self.whole = False
         return session
@@ -156,9 +173,10 @@ class Conversation:
         """Whether this is a connection to a station, though no message was seen on it."""
         return self.server is not None and self._announced(self.server)
 
-    def encrypted(self) -> bool:
-        """Whether either direction is TLS."""
-        return any(direction.framing.encrypted for direction in self.ends.values())
+    def new_tls(self) -> TlsFacts | None:
+        """What is known of its TLS, asked for the first time; None where there is none."""
+        counted, self._counted = self._counted, True
+        return self._tls.facts if self._tls is not None and not counted else None
 
     def outcome(self) -> str:
         """How a connection without messages went."""
@@ -192,19 +210,42 @@ class Conversation:
                 if self.session.lost_at is NOWHERE:
                     self.session.lost_at = Where(piece.at, piece.frame)
                 self._note(endpoint, Where(piece.at, piece.frame), f"the capture lacks {piece.lost} octets before this")
+            if self._tls is None and not framing.begun and is_tls(piece.data):
+                first, second = self.ends
+                self._tls = TlsConnection((first, second), self.client, self.first, self._secrets)
+                if self.session is None and self.relevant():
+                    self.session = self._opened(self.first)
+            if self._tls is not None:
+                self._decrypted(self._tls.feed(endpoint, piece))
+                continue
             for found in framing.feed(piece):
                 self._frame(endpoint, found)
-        if framing.encrypted and self.session is None and self.relevant():
-            self.session = self._opened(self.first)
-            self.session.encrypted = True
-        if framing.encrypted and self.session is not None and pieces:
+        if self._tls is not None and pieces and self.session is not None and not self.session.messages:
             self.session.end = Where(pieces[-1].at, pieces[-1].frame)
+
+    def _decrypted(self, found: list[Plain | Said]) -> None:
+        """What TLS gave."""
+        if self._tls is not None and self.client is None and self._tls.client is not None:
+            self._is_client(self._tls.client)
+        for each in found:
+            if isinstance(each, Plain):
+                for frame in self.ends[each.sender].framing.feed(each.piece):
+                    self._frame(each.sender, frame)
+            elif self.session is not None:
+                self._tell(each)
+            elif len(self._untold) < UNTOLD:
+                self._untold.append(each)
+
+    def _tell(self, said: Said) -> None:
+        event = Tls(at=said.where.at, side=self._side(said.sender), name=said.name, text=said.text, grave=said.grave)
+        self._emit(Seen(said.where.frame, self.session, event))
 
     # V2GTP
 
     def _opened(self, where: Where) -> Session:
         session = self._open_session(where)
         session.whole = self.whole
+        session.tls = self._tls.facts if self._tls is not None else None
         self._name_peers(session)
         if self._protocol is not None:
             session.protocol = self._protocol.name
@@ -228,6 +269,9 @@ class Conversation:
         if self.session is None:
             self.session = self._opened(where)
         session = self.session
+        for said in self._untold:
+            self._tell(said)
+        self._untold.clear()
         if not session.messages:
             self._name_peers(session)
         if found.fault:

@@ -20,6 +20,8 @@ from hlc.capture.matching import Matching
 from hlc.capture.matchings import Matchings
 from hlc.capture.seen import Seen, Unread
 from hlc.capture.session import Attempts, Session, Where
+from hlc.capture.tls_facts import TlsFacts
+from hlc.security.keylog import Secrets
 from hlc.trace.events import Message, Note, SessionEnded, Side
 from hlc.trace.matching import mme_event
 
@@ -50,8 +52,10 @@ class Totals:
     mme: Counter[str] = field(default_factory=Counter)
     duties: set[float] = field(default_factory=set)
     """Duty cycles on the control pilot, %, as far as they were told."""
-    encrypted: int = 0
+    tls: int = 0
     """TLS connections."""
+    encrypted: Counter[str] = field(default_factory=Counter)
+    """TLS connections of which nothing was decrypted, by the reason."""
     unknown_links: Counter[int] = field(default_factory=Counter)
     first_at: float | None = None
     last_at: float = 0.0
@@ -65,12 +69,15 @@ class Decoder:
         emit: Callable[[Seen], None],
         done: Callable[[Session, doctor.Verdict], None],
         matched: Callable[[Matching, doctor.Verdict], None] = lambda run, verdict: None,
+        secrets: Secrets | None = None,
     ) -> None:
         """`emit` gets each event as it is known, `done` each finished session with the verdict on it.
 
-        `matched` gets each matching run with the verdict on it.
+        `matched` gets each matching run with the verdict on it. `secrets` are those of TLS that are known from
+        elsewhere; what datagrams disclose is added to them.
         """
         self.totals = Totals()
+        self._secrets = Secrets() if secrets is None else secrets
         self._matchings = Matchings(self._match)
         self._matched = matched
         self._captured: Captured | None = None
@@ -105,8 +112,11 @@ class Decoder:
             self._tcp(parsed, Where(at, captured.number))
         elif isinstance(parsed, HomePlug):
             self._homeplug(parsed.frame, Where(at, captured.number))
-        elif isinstance(parsed, Udp) and sdp.PORT in (parsed.source[1], parsed.destination[1]):
-            self._udp(parsed, Where(at, captured.number))
+        elif isinstance(parsed, Udp):
+            if sdp.PORT in (parsed.source[1], parsed.destination[1]):
+                self._udp(parsed, Where(at, captured.number))
+            else:
+                self._secrets.add(parsed.data)
 
     def close(self) -> None:
         """The end of the capture."""
@@ -219,7 +229,7 @@ class Decoder:
                 return
             if len(key) < 2:
                 return
-            conversation = Conversation(tcp, where, self._emit, self._open_session, self._is_station)
+            conversation = Conversation(tcp, where, self._emit, self._open_session, self._is_station, self._secrets)
             self._connections[key] = conversation
             while len(self._connections) > CONNECTIONS:
                 oldest, silent = next(iter(self._connections.items()))
@@ -261,8 +271,7 @@ class Decoder:
         """A connection, or the session on it, is over. One that is not forgotten swallows its retransmissions."""
         conversation.flush()
         self._active.pop(key, None)
-        if conversation.encrypted():
-            self.totals.encrypted += 1
+        self._count(conversation.new_tls())
         judged = conversation.judged
         session = conversation.end()
         if session is not None:
@@ -271,6 +280,12 @@ class Decoder:
             self._attempt(conversation)
         if forget:
             self._connections.pop(key, None)
+
+    def _count(self, tls: TlsFacts | None) -> None:
+        if tls is not None:
+            self.totals.tls += 1
+            if tls.closed:
+                self.totals.encrypted[tls.reason.split(" (")[0]] += 1
 
     def _emit(self, seen: Seen) -> None:
         event = seen.event

@@ -8,7 +8,7 @@ each: scapy, which captures live, would take longer to import than most captures
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from struct import Struct
 from typing import Final, NamedTuple, Protocol
 
@@ -76,7 +76,9 @@ PCAP: Final = {
 PCAPNG: Final = b"\x0a\x0d\x0d\x0a"
 BYTE_ORDER: Final = {b"\x4d\x3c\x2b\x1a": LITTLE, b"\x1a\x2b\x3c\x4d": BIG}
 
-SECTION, INTERFACE, PACKET, SIMPLE_PACKET, ENHANCED_PACKET = 0x0A0D0D0A, 1, 2, 3, 6
+SECTION, INTERFACE, PACKET, SIMPLE_PACKET, ENHANCED_PACKET, SECRETS = 0x0A0D0D0A, 1, 2, 3, 6, 10
+TLS_KEYS: Final = 0x544C534B
+"""The kind of secrets that is a key log of TLS."""
 FRAMES: Final = (PACKET, SIMPLE_PACKET, ENHANCED_PACKET)
 TSRESOL, TSOFFSET = 9, 14
 """Options of an interface."""
@@ -164,9 +166,10 @@ class Buffered:
 class Capture:
     """Iterate over the frames of a capture. `CaptureError` from the constructor where it is none."""
 
-    def __init__(self, stream: Octets, name: str) -> None:
-        """`stream` is open for reading octets; `name` is for messages."""
+    def __init__(self, stream: Octets, name: str, secrets: Callable[[bytes], object] = len) -> None:
+        """`stream` is open for reading octets; `name` is for messages; `secrets` gets the key logs of TLS in it."""
         self.name = name
+        self._secrets = secrets
         self.damage: list[str] = []
         """What was wrong with the file itself, in order; at most a dozen lines."""
         self._source = Buffered(stream)
@@ -339,9 +342,12 @@ class Capture:
                     interfaces = []
                 elif kind == INTERFACE:
                     interfaces.append(self._interface(order, held[place + 8 : end]))
+                elif kind == SECRETS and size >= 20 and order.word.unpack_from(held, place + 8)[0] == TLS_KEYS:
+                    length = order.word.unpack_from(held, place + 12)[0]
+                    self._secrets(bytes(held[place + 16 : min(place + 16 + length, end)]))
                 elif kind in FRAMES:
                     self._damaged("a frame that cannot be read")
-                continue  # blocks of other kinds (names, statistics, secrets) are no frames
+                continue  # blocks of other kinds (names, statistics) are no frames
             if number >= len(interfaces):
                 number = self._undescribed(interfaces, number)
             interface = interfaces[number]

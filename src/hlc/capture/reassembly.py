@@ -148,8 +148,8 @@ class Framing:
         self._last = Piece(b"", 0.0, 0)
         self.skipped = 0
         """Octets that belong to no frame."""
-        self.encrypted = False
-        """The stream is TLS."""
+        self.begun = False
+        """Something came."""
 
     def feed(self, piece: Piece) -> list[Found]:
         """The frames that `piece` completes."""
@@ -160,11 +160,8 @@ class Framing:
         elif self._held and len(piece.data) >= 8 and plausible(piece.data):
             # a segment begins with a header while another frame is open: the length of that one is damaged
             found += self._cut_short()
-        if not self._held and not found and not self.skipped and is_tls(piece.data):
-            self.encrypted = True
         self._last = piece
-        if self.encrypted:
-            return found
+        self.begun = True
         self._held += piece.data
         return found + self._frames()
 

@@ -12,12 +12,12 @@ from typing import Any, Final
 import msgspec
 
 import exi
-from hlc.capture import matching_report
+from hlc.capture import matching_report, tls_report
 from hlc.capture.conversation import title
 from hlc.capture.decoder import Totals
 from hlc.capture.doctor import Verdict
 from hlc.capture.matching import Matching
-from hlc.capture.seen import Seen, Unread
+from hlc.capture.seen import Seen, Tls, Unread
 from hlc.capture.session import Session
 from hlc.trace import homeplug
 from hlc.trace.describe import alarm, clean, describe, headline, mac, text
@@ -125,6 +125,12 @@ class Lines(Report):
         elif isinstance(event, Note) and seen.matching is None and not (session is not None and session.over):
             # of a session that is over, and of a matching run, they are told with the verdict
             self._say(f"{seen.frame:7} {self._at(event.at)}  {event.side:<4}     {event.text}", YELLOW)
+        elif isinstance(event, Tls):
+            if session is not None and session.number != self._begun:
+                self._begun = session.number
+                self._begin(session)
+            line = f"{seen.frame:7} {self._at(event.at)}  {event.side:<4}     {tls_report.line(event)}"
+            self._say(line, RED if event.grave else YELLOW if event.name == "note" else "")
         elif isinstance(event, Unread):
             key = (session.number if session is not None else 0, event.reason)
             if event.damaged or key not in self._told:  # what is not built is said once for a session
@@ -266,7 +272,8 @@ class JsonSummary(Report):
             "undecoded_reasons": dict(totals.undecoded),
             "sdp": totals.sdp,
             "mme": dict(sorted(totals.mme.items())),
-            "encrypted": totals.encrypted,
+            "tls": totals.tls,
+            "encrypted": totals.encrypted.total(),
             "sessions": self.sessions,
             "matchings": self.matchings,
             "damage": damage,
@@ -313,6 +320,7 @@ def record(session: Session, verdict: Verdict, zero: float) -> dict[str, Any]:
         "messages": session.messages,
         "undecoded": sum(session.undecoded.values()),
         "encrypted": session.encrypted,
+        "tls": None if session.tls is None else tls_report.record(session.tls),
         "closed_by": min(session.closings, key=lambda closing: closing.where).side if session.closings else None,
         "states": {side: int(session.states[side]) for side in Side if side in session.states},
         "soc_start": state.soc_first,
@@ -350,8 +358,7 @@ def overall(totals: Totals, sessions: int, runs: int) -> list[str]:
         lines.append(f"{runs} matching runs; a summary in JSON has the first {MATCHINGS}")
     if totals.duties and not runs and not sessions:
         lines.append(_pilot(totals.duties))
-    if totals.encrypted:
-        lines.append(f"{totals.encrypted} encrypted connections (TLS): decryption is not built yet")
+    lines += tls_report.overall(totals)
     for link, count in totals.unknown_links.items():
         lines.append(f"{count} frames of link type {link}, which is not known here, were passed over")
     for reason, count in totals.undecoded.items():

@@ -1,4 +1,4 @@
-"""An event of a capture with its place, and the one kind of event that only a listener has."""
+"""An event of a capture with its place, and the kinds of events that only a listener has."""
 
 from __future__ import annotations
 
@@ -27,6 +27,17 @@ class Unread(Event, frozen=True, kw_only=True):
         detail = f": {self.detail}" if self.detail else ""
         octets = f"payload type 0x{self.payload_type:04X}, {len(self.payload)} octets"
         return f"{octets} not decoded: {self.reason}{detail}"
+
+
+class Tls(Event, frozen=True, kw_only=True):
+    """A message of TLS itself, or what there is to say of a TLS connection."""
+
+    side: Side
+    name: str
+    """"ClientHello", "ServerHello", "alert", or "note"."""
+    text: str
+    grave: bool = False
+    """It ends the connection."""
 
 
 class Seen(NamedTuple):

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from hlc import rules
 from hlc.capture import protocol
 from hlc.capture.electrical import LOOP_ANSWERS, Electrical
+from hlc.capture.tls_facts import TlsFacts
 from hlc.capture.where import NOWHERE
 from hlc.capture.where import Where as Where
 from hlc.rules import MAIN
@@ -179,6 +180,9 @@ class Session:
     """What was tolerated in reading them, where first, of whom, and how often."""
     over: bool = False
     encrypted: bool = False
+    """It is encrypted, and nothing of it was decrypted."""
+    tls: TlsFacts | None = None
+    """What is known of its TLS connection, where it has one."""
     lost: int = 0
     """Octets that the capture lacks."""
     lost_at: Where = NOWHERE

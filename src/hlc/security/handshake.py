@@ -1,5 +1,6 @@
 """The TLS handshake messages that are read here, before or beside the library: the ClientHello, by which a station
-chooses what it shows, and the messages that bear certificates, their OCSP responses and what the peer accepts.
+chooses what it shows, and the messages that bear certificates, their OCSP responses and what the peer accepts. For a
+listener, who has no library, also what the server chooses.
 
 Octets in, values out; every length is checked against what is there, and what does not fit is a `HandshakeError`.
 Writing, cryptography and the order of messages are the library's. (RFC 8446 4, RFC 5246 7.4, RFC 6066 6 and 8, RFC
@@ -15,10 +16,15 @@ MAX_HELLO: Final = 16 * 1024
 """Octets of a ClientHello. Those of vehicles have some hundred; ten roots by name add two thousand."""
 MAX_RECORD: Final = 1 << 14
 RECORD_HEADER: Final = 5
+RETRY: Final = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+"""The random of a HelloRetryRequest."""
 HANDSHAKE: Final = 22
 """Content type of a record; the first octet on a connection that begins with TLS."""
 V2GTP: Final = 0x01
 """The first octet on a connection that begins without."""
+
+NAMED_CURVE: Final = 3
+"""Kind of the parameters of a key exchange by elliptic curves."""
 
 
 class HandshakeError(Exception):
@@ -38,21 +44,30 @@ class Version(IntEnum):
 class Extension(IntEnum):
     """Extensions that are read or sent."""
 
+    SERVER_NAME = 0
     TRUSTED_CA_KEYS = 3
     STATUS_REQUEST = 5
+    SUPPORTED_GROUPS = 10
     SIGNATURE_ALGORITHMS = 13
     STATUS_REQUEST_V2 = 17
+    ENCRYPT_THEN_MAC = 22
     SUPPORTED_VERSIONS = 43
     CERTIFICATE_AUTHORITIES = 47
+    KEY_SHARE = 51
 
 
 class HandshakeType(IntEnum):
     """Handshake messages that are read."""
 
     CLIENT_HELLO = 1
+    SERVER_HELLO = 2
     CERTIFICATE = 11
+    SERVER_KEY_EXCHANGE = 12
     CERTIFICATE_REQUEST = 13
+    CERTIFICATE_VERIFY = 15
+    FINISHED = 20
     CERTIFICATE_STATUS = 22
+    KEY_UPDATE = 24
 
 
 class IdentifierType(IntEnum):
@@ -84,6 +99,22 @@ class Hello(NamedTuple):
     """It asks for the OCSP response of the leaf, and in TLS 1.3 for those above it."""
     status_request_v2: bool
     """It asks for all of them, in TLS 1.2."""
+    groups: tuple[int, ...] = ()
+    server_name: bool = False
+    random: bytes = b""
+
+
+class ServerHello(NamedTuple):
+    """What a ServerHello chooses."""
+
+    version: int
+    random: bytes
+    cipher_suite: int
+    group: int | None
+    """Of the key exchange; in TLS 1.2 the ServerKeyExchange tells it."""
+    encrypt_then_mac: bool
+    retry: bool
+    """It is a HelloRetryRequest: another ClientHello is wanted. (RFC 8446 4.1.4)"""
 
 
 class Accepted(NamedTuple):
@@ -182,7 +213,7 @@ def client_hello(body: bytes) -> Hello:
     """A ClientHello without its header. Raises `HandshakeError`."""
     octets = _Octets(body)
     legacy = octets.number(2)
-    octets.take(32)
+    random = octets.take(32)
     octets.vector(1)
     suites = octets.numbers(2)
     octets.vector(1)
@@ -199,7 +230,42 @@ def client_hello(body: bytes) -> Hello:
         authorities=_names(found.get(Extension.CERTIFICATE_AUTHORITIES)),
         status_request=Extension.STATUS_REQUEST in found,
         status_request_v2=Extension.STATUS_REQUEST_V2 in found,
+        groups=_all(found.get(Extension.SUPPORTED_GROUPS)),
+        server_name=Extension.SERVER_NAME in found,
+        random=random,
     )
+
+
+def server_hello(body: bytes) -> ServerHello:
+    """A ServerHello without its header. Raises `HandshakeError`."""
+    octets = _Octets(body)
+    version, random = octets.number(2), octets.take(32)
+    octets.vector(1)
+    suite = octets.number(2)
+    octets.take(1)
+    found = _extensions(octets.vector(2)) if octets else {}
+    octets.done()
+    if (data := found.get(Extension.SUPPORTED_VERSIONS)) is not None:
+        version = _Octets(data).number(2)
+    share = found.get(Extension.KEY_SHARE)
+    group = None if share is None else _Octets(share).number(2)
+    return ServerHello(version, random, suite, group, Extension.ENCRYPT_THEN_MAC in found, random == RETRY)
+
+
+def server_key_exchange(body: bytes) -> tuple[int | None, int | None]:
+    """The group and the signature algorithm in a ServerKeyExchange of TLS 1.2 by elliptic curves. Raises
+    `HandshakeError`. (RFC 8422 5.4)"""
+    octets = _Octets(body)
+    if octets.number(1) != NAMED_CURVE:
+        return None, None
+    group = octets.number(2)
+    octets.vector(1)
+    return group, octets.number(2) if octets else None
+
+
+def signature_algorithm(body: bytes) -> int:
+    """The signature algorithm of a CertificateVerify. Raises `HandshakeError`."""
+    return _Octets(body).number(2)
 
 
 def certificate_request(body: bytes) -> Accepted:

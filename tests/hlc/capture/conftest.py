@@ -17,6 +17,7 @@ from hlc.capture.matching import Matching
 from hlc.capture.seen import Seen
 from hlc.capture.session import Session
 from hlc.capture.writer import PcapngWriter
+from hlc.security.keylog import Secrets
 from hlc.sim.battery import Battery
 from hlc.sim.outlet import SimulatedOutlet
 from hlc.sim.pair import Pair
@@ -37,18 +38,20 @@ class Decoded(NamedTuple):
         return {name: count for name, count in self.totals.messages.items() if not name.startswith("sdp:")}
 
 
-def _decode(source: bytes | Path) -> Decoded:
-    """Decode a capture."""
+def _decode(source: bytes | Path, secrets: Secrets | None = None) -> Decoded:
+    """Decode a capture. `secrets` are those of TLS that are known besides."""
+    secrets = Secrets() if secrets is None else secrets
     stream: Any = BytesIO(source) if isinstance(source, bytes) else source.open("rb")
     seen: list[Seen] = []
     sessions: list[tuple[Session, Verdict]] = []
     matchings: list[tuple[Matching, Verdict]] = []
     with stream:
-        capture = Capture(stream, "a capture")
+        capture = Capture(stream, "a capture", secrets.add)
         decoder = Decoder(
             seen.append,
             lambda session, verdict: sessions.append((session, verdict)),
             lambda run, verdict: matchings.append((run, verdict)),
+            secrets,
         )
         for captured in capture:
             decoder.frame(captured)
@@ -88,7 +91,7 @@ def frames(charge: tuple[bytes, list[str]]) -> list[tuple[float, bytes]]:
 
 
 @pytest.fixture(scope="session")
-def decode() -> Callable[[bytes | Path], Decoded]:
+def decode() -> Callable[..., Decoded]:
     """Decode a capture."""
     return _decode
 

@@ -12,11 +12,14 @@ import pytest
 
 import exi
 from hlc.capture import reading
+from hlc.capture.files import Capture
 from hlc.capture.matching_steps import timeline
 from hlc.capture.report import overall
+from hlc.capture.secrets import take_file
+from hlc.security.keylog import Secrets
 from hlc.trace import homeplug
 from hlc.trace.describe import mac
-from hlc.trace.events import Mme
+from hlc.trace.events import Mme, Side
 
 CAPTURES: dict[str, tuple[str, ...]] = {
     "2022-11-25_v0.2_ABB_until_ChargeParamDiscovery.pcapng": ("failed",),
@@ -51,7 +54,13 @@ ISO15118_2: dict[str, tuple[str, ...]] = {
     "vw-ac-iso2.pcap": ("failed", "failed"),
 }
 """Captures of ISO 15118-2, likewise."""
-OUTCOMES = {**CAPTURES, **ISO15118_2}
+TLS: dict[str, tuple[str, ...]] = {
+    "ISO-2_DC_PnC_TLS_CertInstallation_DS5366_RiseV2G.pcapng": ("good",),
+    "ISO-2_DC_PnC_TLS_Contract_DS5366_RiseV2G.pcapng": ("good",),
+    "ISO-20_TLS13_DC_DS5366_Josev.pcapng": ("good",),
+}
+"""Captures of TLS whose secrets a test system disclosed in datagrams, likewise."""
+OUTCOMES = {**CAPTURES, **ISO15118_2, **TLS}
 
 CUT = "2022-12-20_alpi_currentDemandSequenceErrorShutdown.pcapng"
 """The one recording that ends within a frame."""
@@ -251,13 +260,47 @@ def test_states_bear_their_codes(decoded: Callable[[str], Any]) -> None:
     assert [code for side, code in entered if side == "SECC"] == secc
 
 
-def test_encrypted_sessions_are_said_to_be_encrypted(decoded: Callable[[str], Any]) -> None:
-    result = decoded("ISO-2_DC_PnC_TLS_Contract_DS5366_RiseV2G.pcapng")
-    assert result.totals.encrypted == 1
+@pytest.fixture(scope="session", params=list(TLS))
+def undisclosed(request: pytest.FixtureRequest, reference: Path, to_pcap: Callable[..., bytes]) -> tuple[Path, bytes]:
+    """A capture of TLS, and the same without the secrets in it."""
+    path = reference / "captures" / request.param
+    with path.open("rb") as stream:
+        frames = [(each.at, each.data) for each in Capture(stream, "") if b"_SECRET" not in each.data]
+    return path, to_pcap([(at, data) for at, data in frames if b"CLIENT_RANDOM" not in data])
+
+
+def test_encrypted_sessions_are_said_to_be_encrypted(
+    undisclosed: tuple[Path, bytes], decode: Callable[..., Any]
+) -> None:
+    result = decode(undisclosed[1])
+    assert result.messages == {}
+    assert (result.totals.tls, result.totals.encrypted) == (1, {"no secret for this connection": 1})
     session, verdict = result.sessions[0]
     assert session.encrypted
     assert verdict.outcome == "unfinished"
     assert "encrypted" in verdict.reason
+
+
+def test_a_key_log_decrypts_them(undisclosed: tuple[Path, bytes], decode: Callable[..., Any], counts: Any) -> None:
+    path, capture = undisclosed
+    secrets = Secrets()
+    assert take_file(f"{path}.keylog", secrets) == ""
+    result = decode(capture, secrets)
+    assert result.messages == counts[path.name]["by_message"]
+    assert not result.totals.undecoded
+    assert not result.totals.encrypted
+
+
+def test_what_is_known_of_their_handshakes(decoded: Callable[[str], Any]) -> None:
+    facts = decoded("ISO-20_TLS13").sessions[0][0].tls
+    assert (facts.version, facts.suite, facts.group) == (0x0304, 0x1302, 0x0017)
+    assert [len(facts.chains[side].chain) for side in (Side.SECC,)] == [3]
+    assert (facts.finished, facts.unopened) == (set(Side), 0)
+    facts = decoded("TLS_Contract").sessions[0][0].tls
+    assert (facts.version, facts.suite, facts.schemes) == (0x0303, 0xC023, {Side.SECC: 0x0403})
+    assert facts.hello.status_request
+    assert not facts.hello.server_name
+    assert next((alert.side, alert.fatal, alert.description) for alert in facts.alerts) == (Side.EVCC, False, 0)
 
 
 def matchings(name: str, decoded: Callable[[str], Any]) -> Any:

@@ -261,7 +261,7 @@ def test_text_that_neither_terminal_nor_xml_can_take(capsys: pytest.CaptureFixtu
         ([SAP, "--schema", "din70121"], 1, "no DIN 70121 message"),
         ([SAP, "--schema", "din"], 2, "there is no schema din; there are sap, din70121"),
         ([SAP, "--summary"], 2, "--summary is for captures"),
-        ([SAP, "--keylog", "keys"], 2, "not built yet"),
+        ([SAP, "--keylog", "keys"], 2, "--keylog is for captures"),
         ([SAP, "--json", "--xml"], 2, "not allowed with"),
         ([SAP, "--bits", "--xml"], 2, "--bits has no XML form"),
         (["80ff"], 1, "no schema that is built fits; "),

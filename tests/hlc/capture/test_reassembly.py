@@ -112,10 +112,3 @@ def test_headers_are_told_from_other_octets() -> None:
     assert not plausible(b"\x01\xfe\x80\x01\xff\x00\x00\x00")
     assert is_tls(bytes.fromhex("160301"))
     assert not is_tls(v2gtp.frame(0x8001, b"x"))
-
-
-def test_tls_is_not_searched_for_messages() -> None:
-    framing = Framing()
-    record = bytes.fromhex("1603030040") + v2gtp.frame(0x8001, bytes(20))
-    assert framing.feed(Piece(record, 0.0, 1)) == []
-    assert framing.encrypted

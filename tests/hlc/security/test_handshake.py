@@ -48,6 +48,8 @@ EXTENSIONS = b"".join(
         extension(47, vector(2, vector(2, NAME), vector(2, b"another"))),
         extension(5, b"\x01\x00\x00\x00\x00"),
         extension(17, b"whatever"),
+        extension(10, vector(2, numbers(0x0019, 0x001E))),
+        extension(0, vector(2, b"\0", vector(2, b"a.station"))),
         extension(0xFAFA, b""),
     )
 )
@@ -59,11 +61,20 @@ OFFER = Hello(
     authorities=(NAME, b"another"),
     status_request=True,
     status_request_v2=True,
+    groups=(0x0019, 0x001E),
+    server_name=True,
+    random=bytes(range(32)),
 )
 
 
 def client_hello(extensions: bytes | None = EXTENSIONS) -> bytes:
-    body = numbers(0x0303) + bytes(32) + vector(1, bytes(32)) + vector(2, numbers(0x1302, 0x1303, 0xC023)) + b"\x01\x00"
+    body = (
+        numbers(0x0303)
+        + bytes(range(32))
+        + vector(1, bytes(32))
+        + vector(2, numbers(0x1302, 0x1303, 0xC023))
+        + b"\x01\x00"
+    )
     return body if extensions is None else body + vector(2, extensions)
 
 
