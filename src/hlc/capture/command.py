@@ -11,11 +11,12 @@ import os
 import stat
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, nullcontext, suppress
 from functools import partial
 from typing import Any, Final
 
 from hlc.capture import forms, reading, single
+from hlc.capture.copying import FrameWriter
 from hlc.capture.files import Capture, CaptureError
 from hlc.capture.secrets import look_ahead, take_file
 from hlc.security.keylog import Secrets
@@ -35,6 +36,7 @@ EPILOG: Final = """examples:
   hlc decode ffffffffffff00b052...88e1...       a HomePlug message, as an Ethernet frame
   tcpdump -i eth1 -w - | hlc decode -           a capture from standard input
   hlc decode session.pcapng --keylog keys.log   what was said over TLS, too
+  hlc decode session.pcap --keylog keys.log --write open.pcapng    a copy that everybody can decrypt
 """
 PROGRESS_S: Final = 0.2
 FRAMES_BETWEEN: Final = 256
@@ -65,6 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     payload.add_argument("--fragment", action="store_true", help="it is an EXI fragment, as it is signed")
 
     secrets = parser.add_argument_group("decryption")
+    parser.add_argument(
+        "--write", metavar="FILE", help="write a capture also as a pcapng that holds the secrets of its TLS connections"
+    )
     secrets.add_argument("--keylog", metavar="FILE", help="secrets of TLS (NSS key log) besides those in the capture")
 
 
@@ -113,8 +118,9 @@ def _payload(data: bytes, args: argparse.Namespace) -> int:
     """One payload."""
     if asked := forms.view(args):
         return _complain(f"--{asked} is for captures; this is one payload", 2)
-    if args.keylog is not None:
-        return _complain("--keylog is for captures; this is one payload", 2)
+    for option, given in (("--keylog", args.keylog), ("--write", args.write)):
+        if given is not None:
+            return _complain(f"{option} is for captures; this is one payload", 2)
     form: Any = "json" if args.json else "xml" if args.xml else "tree"
     return single.decode(data, single.Wanted(args.schema, form, args.bits, args.fragment), print, _remark)
 
@@ -186,22 +192,44 @@ class _Rest:
 def _capture(capture: Capture, stream: Any, args: argparse.Namespace, secrets: Secrets) -> int:
     from hlc.capture.decoder import Decoder
 
+    copy: FrameWriter | None = None
+    if args.write is not None:
+        if _is_same(stream, args.write) or (args.keylog is not None and _is_same(args.keylog, args.write)):
+            return _complain(f"--write {args.write} is what is read: name another file", 2)
+        try:
+            copy = FrameWriter(args.write)
+        except OSError as error:
+            return _complain(f"--write {args.write}: {error.strerror or error}", 2)
     report = forms.report(args)
     decoder = Decoder(report.event, report.finished, report.matched, secrets)
     progress = Progress(stream)
-    for captured in capture:
-        if report.zero is None:
-            report.zero = captured.at
-        decoder.frame(captured)
-        if captured.number % FRAMES_BETWEEN == 0:
-            progress.show(capture.offset)
-    decoder.close()
+    with closing(copy) if copy is not None else nullcontext():
+        for captured in capture:
+            if report.zero is None:
+                report.zero = captured.at
+            decoder.frame(captured)
+            if copy is not None:
+                copy.frame(captured.link, *capture.stamp, captured.data, secrets.fresh())
+            if captured.number % FRAMES_BETWEEN == 0:
+                progress.show(capture.offset)
+        decoder.close()
     progress.clear()
     report.totals(decoder.totals, capture.damage)
     sys.stdout.flush()
     for line in capture.damage:
         _complain(f"{capture.name} is damaged: {line}", 1)
+    if copy is not None and copy.error is not None:
+        return _complain(f"{args.write} is not complete: {copy.error.strerror or copy.error}", 1)
     return 1 if capture.damage or decoder.totals.damaged else 0
+
+
+def _is_same(one: Any, other: str) -> bool:
+    """Whether a stream, or a file by its name, is the file of another name."""
+    try:
+        about = os.stat(one) if isinstance(one, str) else os.fstat(one.fileno())
+        return stat.S_ISREG(about.st_mode) and os.path.samestat(about, os.stat(other))
+    except (OSError, ValueError):
+        return False
 
 
 class Progress:

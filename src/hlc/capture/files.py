@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from struct import Struct
 from typing import Final, NamedTuple, Protocol
 
+from hlc.capture import blocks
+
 LONGEST: Final = 1 << 18
 """Octets of a frame; no capture program writes longer ones (its snap length)."""
 LONGEST_BLOCK: Final = 1 << 24
@@ -76,9 +78,7 @@ PCAP: Final = {
 PCAPNG: Final = b"\x0a\x0d\x0d\x0a"
 BYTE_ORDER: Final = {b"\x4d\x3c\x2b\x1a": LITTLE, b"\x1a\x2b\x3c\x4d": BIG}
 
-SECTION, INTERFACE, PACKET, SIMPLE_PACKET, ENHANCED_PACKET, SECRETS = 0x0A0D0D0A, 1, 2, 3, 6, 10
-TLS_KEYS: Final = 0x544C534B
-"""The kind of secrets that is a key log of TLS."""
+PACKET, SIMPLE_PACKET, ENHANCED_PACKET = 2, 3, blocks.PACKET
 FRAMES: Final = (PACKET, SIMPLE_PACKET, ENHANCED_PACKET)
 TSRESOL, TSOFFSET = 9, 14
 """Options of an interface."""
@@ -106,6 +106,15 @@ class Captured(NamedTuple):
     link: int
     """Link type (the registry of tcpdump.org): 1 is Ethernet."""
     data: bytes
+
+
+class Stamp(NamedTuple):
+    """What a frame says of itself besides, exactly."""
+
+    nanoseconds: int
+    """Since 1970."""
+    wire: int
+    """Octets on the wire, where the capture tells: it may have left some out."""
 
 
 class Interface(NamedTuple):
@@ -175,6 +184,7 @@ class Capture:
         self._source = Buffered(stream)
         self._count = 0
         self._last = 0.0
+        self._exact = 0, 0, 1, 0
         magic = self._source.peek(4)
         if not magic:
             raise CaptureError(f"{name} is empty: {self._source.broken or 'nothing in it'}")
@@ -187,6 +197,12 @@ class Capture:
     def offset(self) -> int:
         """Octets read so far."""
         return self._source.offset
+
+    @property
+    def stamp(self) -> Stamp:
+        """That of the frame which came last."""
+        offset, ticks, resolution, wire = self._exact
+        return Stamp(offset * 10**9 + ticks * 10**9 // resolution, wire)
 
     def __iter__(self) -> Iterator[Captured]:
         yield from self._pcapng() if self._magic == PCAPNG else self._pcap()
@@ -234,6 +250,7 @@ class Capture:
                 end = place + 16 + length
             source.place = min(end, len(held))
             self._last = seconds + part / parts
+            self._exact = seconds, part, parts, wire
             self._count += 1
             yield Captured(self._count, self._last, link, held[place + 16 : end])
         if there:
@@ -329,20 +346,24 @@ class Capture:
             kind = order.word.unpack_from(held, place)[0]
             end -= 4
             if kind == ENHANCED_PACKET and size >= 32:
-                number, high, low, length, _ = order.packet.unpack_from(held, place + 8)
+                number, high, low, length, wire = order.packet.unpack_from(held, place + 8)
                 start = place + 28
             elif kind == PACKET and size >= 32:
-                number, _, high, low, length, _ = order.old_packet.unpack_from(held, place + 8)
+                number, _, high, low, length, wire = order.old_packet.unpack_from(held, place + 8)
                 start = place + 28
             elif kind == SIMPLE_PACKET and size >= 16:
-                number, high, low, length = 0, None, None, order.word.unpack_from(held, place + 8)[0]
+                number, high, low, wire = 0, None, None, order.word.unpack_from(held, place + 8)[0]
                 start = place + 12
             else:
-                if kind == SECTION:
+                if kind == blocks.SECTION:
                     interfaces = []
-                elif kind == INTERFACE:
+                elif kind == blocks.INTERFACE:
                     interfaces.append(self._interface(order, held[place + 8 : end]))
-                elif kind == SECRETS and size >= 20 and order.word.unpack_from(held, place + 8)[0] == TLS_KEYS:
+                elif (
+                    kind == blocks.SECRETS
+                    and size >= 20
+                    and order.word.unpack_from(held, place + 8)[0] == blocks.TLS_KEYS
+                ):
                     length = order.word.unpack_from(held, place + 12)[0]
                     self._secrets(bytes(held[place + 16 : min(place + 16 + length, end)]))
                 elif kind in FRAMES:
@@ -352,9 +373,12 @@ class Capture:
                 number = self._undescribed(interfaces, number)
             interface = interfaces[number]
             if high is None:  # it has no time of its own, and the whole frame or as much as the interface keeps
-                length = min(length, interface.longest or length)
+                length = min(wire, interface.longest or wire)
+                self._exact = *self._exact[:3], wire
             else:
-                self._last = interface.offset + (high << 32 | low) / interface.resolution
+                ticks = high << 32 | low
+                self._last = interface.offset + ticks / interface.resolution
+                self._exact = interface.offset, ticks, interface.resolution, wire
             self._count += 1
             yield Captured(self._count, self._last, interface.link, held[start : min(start + length, end)])
 

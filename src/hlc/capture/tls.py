@@ -365,6 +365,7 @@ class TlsConnection:
     def _client_hello(self, sender: Endpoint, end: End, body: bytes, where: Where) -> None:
         hello = handshake.client_hello(body)
         self._hello = self.facts.hello = hello
+        self._secrets.meet(hello.random)
         self.client = sender
         versions = listed(sorted(hello.versions, reverse=True), VERSIONS)
         text = f"offers {versions} with {listed(hello.cipher_suites, SUITES)}"

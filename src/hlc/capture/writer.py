@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from hlc import sdp, v2gtp
-from hlc.capture.headers import Flags
+from hlc.capture import blocks
+from hlc.capture.headers import ETHERNET, Flags
 from hlc.trace.events import Event, Frame, Matched, Mme, SessionEnded, Side
 
 SEGMENT: Final = 1440
@@ -32,8 +33,7 @@ FIRST_PORT: Final = 49152
 """TCP port of the vehicle in its first session; UDP port of its discovery."""
 EPOCH: Final = 10**9
 """Times above this are seconds since 1970 already; below, they are of a monotonic or virtual clock."""
-
-PACKET_BLOCK: Final = 6
+MICROSECONDS: Final = 6
 
 
 class Host:
@@ -70,7 +70,7 @@ class PcapngWriter:
         self._station = Host(bytes.fromhex("020000000002"), STATION_PORT)
         self._connected = False
         self._ended: tuple[float, bool] | None = None
-        self._write(_section() + _interface())
+        self._write(blocks.section() + blocks.interface(ETHERNET, MICROSECONDS))
 
     def __call__(self, event: Event) -> None:
         """An event of the trace."""
@@ -181,8 +181,7 @@ class PcapngWriter:
 
     def _ethernet(self, at: float, octets: bytes) -> None:
         us = self._microseconds(at)
-        head = struct.pack("<5I", 0, us >> 32, us & 0xFFFFFFFF, len(octets), len(octets))
-        self._write(_block(PACKET_BLOCK, head + octets))
+        self._write(blocks.packet(0, us, octets))
 
     def _microseconds(self, at: float) -> int:
         """The wall clock for an event, never going back."""
@@ -199,24 +198,6 @@ class PcapngWriter:
                 octets = octets[self._file.write(octets) :]
         except OSError as error:
             self.error = error
-
-
-def _block(kind: int, body: bytes) -> bytes:
-    """A pcapng block: its length stands before and behind the body, which is filled up to four octets."""
-    body += bytes(-len(body) % 4)
-    size = struct.pack("<I", len(body) + 12)
-    return struct.pack("<I", kind) + size + body + size
-
-
-def _section() -> bytes:
-    name = b"openhlc"
-    option = struct.pack("<HH", 4, len(name)) + name + bytes(-len(name) % 4)  # shb_userappl
-    return _block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + option + bytes(4))
-
-
-def _interface() -> bytes:
-    option = struct.pack("<HHB3x", 9, 1, 6)  # if_tsresol: microseconds
-    return _block(1, struct.pack("<HHI", 1, 0, 1 << 18) + option + bytes(4))
 
 
 def _checksum(source: bytes, destination: bytes, protocol: int, content: bytes) -> bytes:

@@ -33,6 +33,10 @@ class Secrets:
         """`ahead` looks for further ones where one is missing, once, and adds whatever there is."""
         self._known: dict[bytes, dict[str, bytes]] = {}
         self._ahead = ahead
+        self._met: dict[bytes, int] = {}
+        """Client randoms of connections that were met, and how many of their secrets `fresh` told."""
+        self._news: dict[bytes, None] = {}
+        """Those of which it has more to tell."""
         self.final = False
         """No more will come: there is no use in waiting."""
         self.count = 0
@@ -62,10 +66,26 @@ class Secrets:
             return self.find(client_random, label)
         return secret
 
-    def text(self, client_random: bytes) -> bytes:
-        """The secrets of a connection, as they are written."""
-        known = self._known.get(client_random, {})
-        return "".join(f"{label} {client_random.hex()} {secret.hex()}\n" for label, secret in known.items()).encode()
+    def meet(self, client_random: bytes) -> None:
+        """A connection begins, for which secrets are wanted."""
+        self._met.setdefault(client_random, 0)
+        if len(self._met) > CONNECTIONS:
+            oldest = next(iter(self._met))
+            del self._met[oldest]
+            self._news.pop(oldest, None)
+        self.find(client_random, CLIENT_RANDOM)
+        self._news[client_random] = None
+
+    def fresh(self) -> bytes:
+        """A key log of the secrets of connections that were met, as far as it was not told before."""
+        lines = ""
+        for client_random in self._news:
+            known = list(self._known.get(client_random, {}).items())
+            told = self._met.get(client_random, 0)
+            lines += "".join(f"{label} {client_random.hex()} {secret.hex()}\n" for label, secret in known[told:])
+            self._met[client_random] = len(known)
+        self._news.clear()
+        return lines.encode()
 
     def _keep(self, client_random: bytes, label: str, secret: bytes) -> None:
         known = self._known.setdefault(client_random, {})
@@ -73,6 +93,8 @@ class Secrets:
             return
         known[label] = secret
         self.count += 1
+        if client_random in self._met:
+            self._news[client_random] = None
         if len(self._known) > CONNECTIONS:
             del self._known[next(iter(self._known))]
             self.dropped += 1

@@ -21,9 +21,6 @@ def test_lines_are_found_among_anything() -> None:
     assert secrets.find(RANDOM, keylog.APPLICATION[1]) == b"\xcd" * 32
     assert secrets.find(RANDOM, keylog.APPLICATION[0]) is None
     assert secrets.find(bytes(32), keylog.CLIENT_RANDOM) is None
-    again = Secrets()
-    again.add(secrets.text(RANDOM))
-    assert again.find(RANDOM, keylog.CLIENT_RANDOM) == b"\xab" * 48
 
 
 def test_secrets_of_a_wrong_length_are_none() -> None:
@@ -69,6 +66,20 @@ def test_one_looks_ahead_once() -> None:
     assert secrets.find(bytes(32), keylog.CLIENT_RANDOM) is None
     assert looks == [False]
     assert secrets.final
+
+
+def test_what_was_met_is_told_once() -> None:
+    secrets = Secrets()
+    secrets.add(MASTER.encode())
+    secrets.add(MASTER.replace(RANDOM.hex(), "00" * 32).encode())
+    assert secrets.fresh() == b""  # nobody spoke yet
+    secrets.meet(RANDOM)
+    assert secrets.fresh().decode() == f"{MASTER}\n"
+    assert secrets.fresh() == b""
+    secrets.add(TRAFFIC.encode())
+    again = Secrets()
+    again.add(secrets.fresh())
+    assert (again.count, again.find(RANDOM, keylog.APPLICATION[1])) == (1, b"\xcd" * 32)
 
 
 @given(st.binary())
