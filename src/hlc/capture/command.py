@@ -11,6 +11,7 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing, nullcontext, suppress
 from functools import partial
 from typing import Any, Final
@@ -38,6 +39,8 @@ EPILOG: Final = """examples:
   hlc decode session.pcapng --keylog keys.log   what was said over TLS, too
   hlc decode session.pcap --keylog keys.log --write open.pcapng    a copy that everybody can decrypt
 """
+BEGINNING: Final = 64
+"""Octets by which a capture, a message and hexadecimal text are told apart."""
 PROGRESS_S: Final = 0.2
 FRAMES_BETWEEN: Final = 256
 """Frames after which the progress bar looks at the clock."""
@@ -140,7 +143,10 @@ def _remark(line: str) -> None:
 
 def _stream(stream: Any, name: str, args: argparse.Namespace) -> int:
     """A capture, or a payload as octets or hexadecimal text, from a file or a pipe."""
-    head = stream.read(1 << 16) or b""
+    head = b""
+    read = getattr(stream, "read1", stream.read)  # of a pipe, what there is
+    while len(head) < BEGINNING and (chunk := read(1 << 16)):
+        head += chunk
     raw = head.startswith(single.MARKS) or single.is_homeplug(head)
     text = head.decode("ascii", "replace")
     if raw or (head and "\ufffd" not in text and single.looks_like_hex(text)):
@@ -151,9 +157,10 @@ def _stream(stream: Any, name: str, args: argparse.Namespace) -> int:
         if raw:
             return _payload(head, args)
         return _hexadecimal(head.decode("ascii", "replace"), args, f"{name} is no capture, and ")
+    out = forms.Output()
     secrets = Secrets(partial(_further, name) if os.path.isfile(name) else None)
     try:
-        capture = Capture(_Rest(head, stream), name, secrets.add)
+        capture = Capture(_Rest(head, read, out.flush), name, secrets.add)
     except CaptureError as error:
         return _complain(str(error), 1 if not head else 2)
     if args.schema is not None:
@@ -166,7 +173,7 @@ def _stream(stream: Any, name: str, args: argparse.Namespace) -> int:
                 _remark(remark)
         except OSError as error:
             return _complain(f"--keylog {args.keylog}: {error.strerror or error}", 2)
-    return _capture(capture, stream, args, secrets)
+    return _capture(capture, stream, out, args, secrets)
 
 
 def _further(name: str, secrets: Secrets) -> None:
@@ -176,20 +183,22 @@ def _further(name: str, secrets: Secrets) -> None:
 
 
 class _Rest:
-    """A stream of which the beginning was read already."""
+    """A stream of which the beginning was read already. `waits` is called before more is read."""
 
-    def __init__(self, head: bytes, stream: Any) -> None:
+    def __init__(self, head: bytes, read: Callable[[int], bytes | None], waits: Callable[[], None]) -> None:
         self._head = head
-        self._stream = stream
+        self._read = read
+        self._waits = waits
 
     def read(self, size: int = -1) -> bytes:
         if self._head:
             head, self._head = self._head, b""
             return head
-        return self._stream.read(size) or b""
+        self._waits()
+        return self._read(size) or b""
 
 
-def _capture(capture: Capture, stream: Any, args: argparse.Namespace, secrets: Secrets) -> int:
+def _capture(capture: Capture, stream: Any, out: forms.Output, args: argparse.Namespace, secrets: Secrets) -> int:
     from hlc.capture.decoder import Decoder
 
     copy: FrameWriter | None = None
@@ -200,7 +209,7 @@ def _capture(capture: Capture, stream: Any, args: argparse.Namespace, secrets: S
             copy = FrameWriter(args.write)
         except OSError as error:
             return _complain(f"--write {args.write}: {error.strerror or error}", 2)
-    report = forms.report(args)
+    report = forms.report(args, out)
     decoder = Decoder(report.event, report.finished, report.matched, secrets)
     progress = Progress(stream)
     with closing(copy) if copy is not None else nullcontext():
@@ -215,7 +224,7 @@ def _capture(capture: Capture, stream: Any, args: argparse.Namespace, secrets: S
         decoder.close()
     progress.clear()
     report.totals(decoder.totals, capture.damage)
-    sys.stdout.flush()
+    out.flush()
     for line in capture.damage:
         _complain(f"{capture.name} is damaged: {line}", 1)
     if copy is not None and copy.error is not None:

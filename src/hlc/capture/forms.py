@@ -13,6 +13,9 @@ from hlc.trace.console import Paint, colours_wanted
 VIEWS: Final = ("summary", "timeline", "timing")
 """Options that choose what of a capture is shown; without one it is every message."""
 
+LINES: Final = 512
+"""So many lines are written at once at most."""
+
 
 def view(args: argparse.Namespace) -> str:
     """The view that is asked for: its option, or ""."""
@@ -31,12 +34,29 @@ def conflict(args: argparse.Namespace) -> str:
     return ""
 
 
-def report(args: argparse.Namespace) -> Report:
-    """The report that the options ask for, to standard output."""
+class Output:
+    """Lines to standard output, many at a time: whoever reads the input flushes before it waits for more."""
 
-    def out(line: str) -> None:
-        sys.stdout.write(line + "\n")
+    def __init__(self) -> None:
+        self._lines: list[str] = []
 
+    def __call__(self, line: str) -> None:
+        self._lines.append(line)
+        if len(self._lines) >= LINES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what there is."""
+        if self._lines:
+            self._lines.append("")
+            text = "\n".join(self._lines)
+            self._lines.clear()
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+
+def report(args: argparse.Namespace, out: Output) -> Report:
+    """The report that the options ask for."""
     colour = colours_wanted(sys.stdout)
     unicode = "utf" in (sys.stdout.encoding or "").lower()
     width = shutil.get_terminal_size().columns

@@ -340,6 +340,32 @@ def test_standard_input(
     assert ("118 CurrentDemandReq" if kind == "capture" else "80 supportedAppProtocolReq") in out
 
 
+def test_a_capture_that_still_grows(
+    charge: Charge, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What came through a pipe is told before more is waited for, and all of it once."""
+    parts = [charge[0][:30], charge[0][30:5000], charge[0][5000:5001], charge[0][5001:], b""]
+    told: list[str] = []
+
+    class Pipe:
+        def read1(self, size: int = -1, /) -> bytes:
+            told.append(capsys.readouterr().out)
+            return parts.pop(0)
+
+        read = read1
+
+    class Input:
+        buffer = Pipe()
+
+    monkeypatch.setattr(sys, "stdin", Input())
+    code, rest, err = run(capsys, "-", "--json")
+    assert (code, err) == (0, "")
+    assert told[:2] == ["", ""]
+    assert '"SECCDiscoveryReq"' in told[2]
+    names = [json.loads(line)["name"] for line in ("".join(told) + rest).splitlines()]
+    assert [name for name in names if not name.startswith("SECCDisc")] == charge[1]
+
+
 def test_a_reader_that_has_had_enough(path: str) -> None:
     """`hlc decode FILE | head -1` ends silently."""
     command: Any = [sys.executable, "-c", "import sys; from hlc.cli import main; sys.exit(main())", "decode", path]
