@@ -44,8 +44,11 @@ def names(requirements: list[str]) -> set[str]:
 def test_dependencies_are_what_is_imported() -> None:
     declared = names(PROJECT["dependencies"])
     assert declared == imported_libraries("src")
-    extra = names(PROJECT["optional-dependencies"]["test"])
-    assert imported_libraries("tests") - declared == extra
+    extras = {name: names(lines) for name, lines in PROJECT["optional-dependencies"].items()}
+    extra, optional = extras["test"], extras["all"]
+    assert optional == extras["plot"] | extras["parquet"] | extras["dask"]
+    assert optional <= extra
+    assert imported_libraries("tests") - declared - optional == extra - optional
     assert imported_libraries("benchmarks") <= declared | extra
 
 

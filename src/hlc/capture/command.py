@@ -10,16 +10,14 @@ import argparse
 import os
 import stat
 import sys
-import time
-from collections.abc import Callable
-from contextlib import closing, nullcontext, suppress
-from functools import partial
+from contextlib import closing, nullcontext
 from typing import Any, Final
 
-from hlc.capture import forms, reading, single
+from hlc.capture import forms, one, reading, single
 from hlc.capture.copying import FrameWriter
-from hlc.capture.files import Capture, CaptureError
-from hlc.capture.secrets import look_ahead, take_file
+from hlc.capture.files import Capture, Captured, CaptureError
+from hlc.capture.progress import Progress, size
+from hlc.capture.secrets import take_file
 from hlc.security.keylog import Secrets
 from hlc.trace.describe import clean
 
@@ -28,6 +26,7 @@ EPILOG: Final = """examples:
   hlc decode session.pcapng --summary           what is in it, and how each matching and session ended
   hlc decode session.pcapng --timeline          both state machines against time
   hlc decode session.pcapng --timing            response times against performance times and timeouts
+  hlc decode session.pcapng --plot out.png      voltage, current, power, state of charge, response times
   hlc decode session.pcapng --json | jq .name   one object per line and message
   hlc decode 809a0211... --schema din70121      one payload, with or without its V2GTP header
   hlc decode 809a0211...                        the same, read by the schema that fits best
@@ -41,7 +40,6 @@ EPILOG: Final = """examples:
 """
 BEGINNING: Final = 64
 """Octets by which a capture, a message and hexadecimal text are told apart."""
-PROGRESS_S: Final = 0.2
 FRAMES_BETWEEN: Final = 256
 """Frames after which the progress bar looks at the clock."""
 
@@ -58,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shown.add_argument("--summary", action="store_true", help="counts, and how each matching and session went")
     shown.add_argument("--timeline", action="store_true", help="the states of either side against time, as a chart")
     shown.add_argument("--timing", action="store_true", help="how long everything took, against what is allowed")
+    shown.add_argument("--csv", action="store_true", help="a row per message, with its figures, for analysis")
+
+    files = parser.add_argument_group("files to write (--plot and --parquet: instead of showing every message)")
+    files.add_argument("--plot", metavar="FILE", help="a picture (png, svg, pdf) of each session")
+    files.add_argument("--write", metavar="FILE", help="a copy as pcapng that holds the secrets of its TLS connections")
+    files.add_argument("--parquet", metavar="FILE", help="a row per message, with its figures and the whole message")
 
     written = parser.add_argument_group("in which form")
     form = written.add_mutually_exclusive_group()
@@ -69,10 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     payload.add_argument("--bits", action="store_true", help="every event code and value with its bits")
     payload.add_argument("--fragment", action="store_true", help="it is an EXI fragment, as it is signed")
 
-    secrets = parser.add_argument_group("decryption")
-    parser.add_argument(
-        "--write", metavar="FILE", help="write a capture also as a pcapng that holds the secrets of its TLS connections"
-    )
+    secrets = parser.add_argument_group("of TLS")
     secrets.add_argument("--keylog", metavar="FILE", help="secrets of TLS (NSS key log) besides those in the capture")
 
 
@@ -158,9 +159,8 @@ def _stream(stream: Any, name: str, args: argparse.Namespace) -> int:
             return _payload(head, args)
         return _hexadecimal(head.decode("ascii", "replace"), args, f"{name} is no capture, and ")
     out = forms.Output()
-    secrets = Secrets(partial(_further, name) if os.path.isfile(name) else None)
     try:
-        capture = Capture(_Rest(head, read, out.flush), name, secrets.add)
+        capture, secrets = one.opened(one.Rest(head, read, out.flush), name)
     except CaptureError as error:
         return _complain(str(error), 1 if not head else 2)
     if args.schema is not None:
@@ -176,31 +176,7 @@ def _stream(stream: Any, name: str, args: argparse.Namespace) -> int:
     return _capture(capture, stream, out, args, secrets)
 
 
-def _further(name: str, secrets: Secrets) -> None:
-    """Look through a whole capture for secrets that it discloses behind what they are for."""
-    with suppress(OSError), open(name, "rb") as stream:
-        look_ahead(stream, secrets)
-
-
-class _Rest:
-    """A stream of which the beginning was read already. `waits` is called before more is read."""
-
-    def __init__(self, head: bytes, read: Callable[[int], bytes | None], waits: Callable[[], None]) -> None:
-        self._head = head
-        self._read = read
-        self._waits = waits
-
-    def read(self, size: int = -1) -> bytes:
-        if self._head:
-            head, self._head = self._head, b""
-            return head
-        self._waits()
-        return self._read(size) or b""
-
-
 def _capture(capture: Capture, stream: Any, out: forms.Output, args: argparse.Namespace, secrets: Secrets) -> int:
-    from hlc.capture.decoder import Decoder
-
     copy: FrameWriter | None = None
     if args.write is not None:
         if _is_same(stream, args.write) or (args.keylog is not None and _is_same(args.keylog, args.write)):
@@ -209,27 +185,32 @@ def _capture(capture: Capture, stream: Any, out: forms.Output, args: argparse.Na
             copy = FrameWriter(args.write)
         except OSError as error:
             return _complain(f"--write {args.write}: {error.strerror or error}", 2)
-    report = forms.report(args, out)
-    decoder = Decoder(report.event, report.finished, report.matched, secrets)
-    progress = Progress(stream)
+    progress = Progress(size(stream), beside=forms.shows(args))
+
+    def each(captured: Captured) -> None:
+        if copy is not None:
+            copy.frame(captured.link, *capture.stamp, captured.data, secrets.fresh())
+        if captured.number % FRAMES_BETWEEN == 0:
+            progress.show(capture.offset)
+
     with closing(copy) if copy is not None else nullcontext():
-        for captured in capture:
-            if report.zero is None:
-                report.zero = captured.at
-            decoder.frame(captured)
-            if copy is not None:
-                copy.frame(captured.link, *capture.stamp, captured.data, secrets.fresh())
-            if captured.number % FRAMES_BETWEEN == 0:
-                progress.show(capture.offset)
-        decoder.close()
-    progress.clear()
-    report.totals(decoder.totals, capture.damage)
+        try:
+            report = forms.report(args, out, capture.name, _remark)
+            totals = one.read(capture, secrets, report, each)
+        except OSError as error:
+            if error.filename is None:  # the reader of our output has gone
+                raise
+            return _complain(f"{error.filename}: {error.strerror or error}", 1)
+        finally:
+            progress.clear()
     out.flush()
     for line in capture.damage:
         _complain(f"{capture.name} is damaged: {line}", 1)
     if copy is not None and copy.error is not None:
         return _complain(f"{args.write} is not complete: {copy.error.strerror or copy.error}", 1)
-    return 1 if capture.damage or decoder.totals.damaged else 0
+    if report.complaint:
+        return _complain(report.complaint, 1)
+    return 1 if capture.damage or totals.damaged else 0
 
 
 def _is_same(one: Any, other: str) -> bool:
@@ -239,35 +220,3 @@ def _is_same(one: Any, other: str) -> bool:
         return stat.S_ISREG(about.st_mode) and os.path.samestat(about, os.stat(other))
     except (OSError, ValueError):
         return False
-
-
-class Progress:
-    """A bar on standard error, where that is a terminal and standard output is not."""
-
-    def __init__(self, stream: Any) -> None:
-        self._size = 0
-        self._next = time.monotonic() + PROGRESS_S
-        self._shown = False
-        if sys.stderr.isatty() and not sys.stdout.isatty():
-            try:
-                about = os.fstat(stream.fileno())
-            except (OSError, ValueError):
-                return
-            self._size = about.st_size if stat.S_ISREG(about.st_mode) else 0
-
-    def show(self, offset: int) -> None:
-        """`offset` octets of the file are read."""
-        if not self._size or time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + PROGRESS_S
-        self._shown = True
-        share = min(1.0, offset / self._size)
-        bar = "#" * int(30 * share)
-        sys.stderr.write(f"\r[{bar:<30}] {share:4.0%}")
-        sys.stderr.flush()
-
-    def clear(self) -> None:
-        """Take the bar away."""
-        if self._shown:
-            sys.stderr.write("\r" + " " * 38 + "\r")
-            sys.stderr.flush()

@@ -5,33 +5,55 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
-from hlc.capture.report import JsonLines, JsonSummary, Lines, Report, XmlLines
+from hlc.capture.report import JsonLines, JsonSummary, Lines, Report, Several, XmlLines
 from hlc.trace.console import Paint, colours_wanted
 
-VIEWS: Final = ("summary", "timeline", "timing")
+VIEWS: Final = ("summary", "timeline", "timing", "csv")
 """Options that choose what of a capture is shown; without one it is every message."""
-
+FILES: Final = ("plot", "parquet")
+"""Options that write a file, beside what is shown."""
+NO_JSON: Final = {"csv": "--csv is a form of its own"}
+"""Views that have no JSON, and why."""
 LINES: Final = 512
 """So many lines are written at once at most."""
 
 
 def view(args: argparse.Namespace) -> str:
-    """The view that is asked for: its option, or ""."""
-    return next((name for name in VIEWS if getattr(args, name)), "")
+    """The option for captures only that is given; ""."""
+    return next((name for name in (*VIEWS, *FILES) if getattr(args, name)), "")
 
 
 def conflict(args: argparse.Namespace) -> str:
     """What is wrong with the options, in one line; empty where nothing is."""
-    asked = view(args)
+    asked = next((name for name in VIEWS if getattr(args, name)), "")
     if args.xml and asked == "summary":
         return "a summary has no XML form: use --summary with --json, or --xml alone"
     if args.xml and asked:
-        return f"--{asked} has no XML form: leave out --xml, or use --json"
+        return f"--{asked} has no XML form: leave out --xml"
+    if args.json and asked in NO_JSON:
+        return f"{NO_JSON[asked]}: leave out --json"
+    written = next((name for name in FILES if getattr(args, name)), "")
+    if written and not asked and (args.json or args.xml):
+        form = "--json" if args.json else "--xml"
+        return f"--{written} writes a file and shows nothing: {form} needs --summary, --timeline or --timing beside it"
     if args.xml and args.bits:
         return "--bits has no XML form: use it with --json, or alone"
+    if args.plot and Path(args.plot).suffix.lower() not in SUFFIXES:
+        return f"--plot draws PNG, SVG or PDF: name a file that ends in {', '.join(SUFFIXES)}, and not {args.plot}"
     return ""
+
+
+SUFFIXES: Final = (".png", ".svg", ".pdf")
+"""Of pictures."""
+
+
+def shows(args: argparse.Namespace) -> bool:
+    """Whether anything goes to standard output."""
+    return any(getattr(args, name) for name in VIEWS) or not any(getattr(args, name) for name in FILES)
 
 
 class Output:
@@ -55,17 +77,44 @@ class Output:
             sys.stdout.flush()
 
 
-def report(args: argparse.Namespace, out: Output) -> Report:
-    """The report that the options ask for."""
+def report(args: argparse.Namespace, out: Output, source: str, remark: Callable[[str], None]) -> Report:
+    """The report that the options ask for on the capture `source`; `remark` tells of files that are written.
+
+    Raises `MissingError` where a library for it is, and `OSError` where a file cannot be written.
+    """
+    reports: list[Report] = []
+    try:
+        if args.plot:
+            from hlc.capture.views.plot import PlotReport
+
+            reports.append(PlotReport(args.plot, remark))
+        if args.parquet:
+            from hlc.capture.views.parquet import ParquetRows
+
+            reports.append(ParquetRows(Path(args.parquet), source))
+        if shows(args):
+            reports.append(shown(args, out))
+    except BaseException:
+        for begun in reports:
+            begun.abandon()
+        raise
+    return reports[0] if len(reports) == 1 else Several(reports)
+
+
+def shown(args: argparse.Namespace, out: Output) -> Report:
+    """The report that goes to standard output."""
+    if args.csv:
+        from hlc.capture.views.rows import CsvRows
+
+        return CsvRows(out)
     colour = colours_wanted(sys.stdout)
     unicode = "utf" in (sys.stdout.encoding or "").lower()
     width = shutil.get_terminal_size().columns
-    asked = view(args)
-    if asked == "timeline":
+    if args.timeline:
         from hlc.capture.views.timeline import TimelineReport
 
         return TimelineReport(out, json=args.json, paint=Paint(colour), width=width, unicode=unicode)
-    if asked == "timing":
+    if args.timing:
         from hlc.capture.views.timing import TimingReport
 
         return TimingReport(out, json=args.json, paint=Paint(colour), width=width, unicode=unicode)

@@ -20,7 +20,7 @@ from hlc.capture.matching import Matching
 from hlc.capture.seen import Seen, Tls, Unread
 from hlc.capture.session import Session
 from hlc.trace import homeplug
-from hlc.trace.describe import alarm, clean, describe, headline, mac, text
+from hlc.trace.describe import Quantity, alarm, clean, describe, headline, mac, text
 from hlc.trace.events import Message, Mme, Note, Side, StateEntered
 from hlc.trace.record import record as message_record
 
@@ -53,6 +53,8 @@ class Report:
         self.runs = 0
         self.zero: float | None = None
         """Time of the first frame: times are counted from there, as Wireshark does."""
+        self.complaint = ""
+        """Why what was asked for did not happen, known at the end."""
 
     def event(self, seen: Seen) -> None:
         """An event."""
@@ -69,6 +71,41 @@ class Report:
 
     def totals(self, totals: Totals, damage: list[str]) -> None:
         """The end of the capture."""
+
+    def abandon(self) -> None:
+        """The capture is not read to its end: leave no file that looks as if it were."""
+
+
+class Several(Report):
+    """Hands everything on to several reports."""
+
+    def __init__(self, reports: list[Report]) -> None:
+        super().__init__(lambda line: None)
+        self._reports = reports
+
+    def event(self, seen: Seen) -> None:
+        for report in self._reports:
+            report.zero = self.zero
+            report.event(seen)
+
+    def finished(self, session: Session, verdict: Verdict) -> None:
+        for report in self._reports:
+            report.zero = self.zero
+            report.finished(session, verdict)
+
+    def matched(self, run: Matching, verdict: Verdict) -> None:
+        for report in self._reports:
+            report.zero = self.zero
+            report.matched(run, verdict)
+
+    def totals(self, totals: Totals, damage: list[str]) -> None:
+        for report in self._reports:
+            report.totals(totals, damage)
+        self.complaint = next((report.complaint for report in self._reports if report.complaint), "")
+
+    def abandon(self) -> None:
+        for report in self._reports:
+            report.abandon()
 
 
 class Lines(Report):
@@ -189,8 +226,8 @@ class Lines(Report):
             self._say("")
             self._say(f"{what}: {clock(session.start.at)}", BOLD)
             self._say(f"  EVCC {session.evcc or 'unknown'}  SECC {session.secc or 'unknown'}{_link(session)}")
-        facts = ", ".join(_facts(session))
-        said = f"{verdict.outcome} ({facts})" if verdict.causes else f"{verdict.outcome}: {verdict.reason} ({facts})"
+        told = ", ".join(facts(session))
+        said = f"{verdict.outcome} ({told})" if verdict.causes else f"{verdict.outcome}: {verdict.reason} ({told})"
         self._say(f"  {said}", COLOURS[verdict.outcome] + ";1")
         self._findings(verdict)
 
@@ -287,18 +324,19 @@ def _link(session: Session) -> str:
     return f"  link by matching {session.matching}" if session.matching is not None else ""
 
 
-def _facts(session: Session) -> list[str]:
+def facts(session: Session) -> list[str]:
     """What is known of a session, in a few words each."""
-    facts = [title(session.protocol)] if session.protocol else []
-    facts.append(f"{session.messages} messages in {session.end.at - session.start.at:.1f} s")
+    told = [title(session.protocol)] if session.protocol else []
+    told.append(f"{session.messages} messages in {session.end.at - session.start.at:.1f} s")
     state = session.electrical
     if state.soc_first is not None:
-        facts.append(f"SoC {state.soc_first} to {state.soc_last} %")
+        told.append(f"SoC {state.soc_first}{f' to {state.soc_last}' if state.soc_last != state.soc_first else ''} %")
+    energy = str(Quantity(round(state.energy_wh), "Wh"))
     if session.charged and state.peak_volts:
-        facts.append(f"{state.energy_wh:.0f} Wh, up to {state.peak_volts:.1f} V and {state.peak_amps:.1f} A reported")
+        told.append(f"{energy}, up to {state.peak_volts:.1f} V and {state.peak_amps:.1f} A reported")
     elif session.charged:  # in AC nothing but the meter is reported
-        facts.append(f"{state.energy_wh:.0f} Wh")
-    return facts
+        told.append(energy)
+    return told
 
 
 def record(session: Session, verdict: Verdict, zero: float) -> dict[str, Any]:

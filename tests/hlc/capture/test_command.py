@@ -389,7 +389,7 @@ def test_colour_and_progress_on_a_terminal(
     assert "\x1b[" not in run(capsys, path, "--summary")[1]
     monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setattr("hlc.capture.command.PROGRESS_S", -1.0)
+    monkeypatch.setattr("hlc.capture.progress.EVERY_S", -1.0)
     monkeypatch.setattr("hlc.capture.command.FRAMES_BETWEEN", 10)
     _, out, err = run(capsys, path, "--summary")
     assert "%" in err
