@@ -16,6 +16,7 @@ import exi
 from hlc import ids, sap
 from hlc.capture import protocol, reading
 from hlc.capture.headers import Flags, Tcp
+from hlc.capture.plugin import PlugIn
 from hlc.capture.reassembly import Found, Framing, Piece, Stream, is_tls
 from hlc.capture.seen import Seen, Tls, Unread
 from hlc.capture.session import EXAMPLES, Closing, Session
@@ -68,7 +69,7 @@ class Conversation:
         first: Tcp,
         where: Where,
         emit: Callable[[Seen], None],
-        open_session: Callable[[Where], Session],
+        open_session: Callable[[Where, Conversation], Session],
         announced: Callable[[Endpoint], bool],
         secrets: Secrets,
     ) -> None:
@@ -84,6 +85,8 @@ class Conversation:
         """The SYN was answered by SYN-ACK."""
         self._opening: int | None = None
         """Sequence number of the SYN."""
+        self.plug: PlugIn | None = None
+        """The plug-in in which it was made, where that is known."""
         self.judged = False
         """It was looked at as a connection that came to nothing."""
         self.over_at: float | None = None
@@ -178,6 +181,11 @@ class Conversation:
         counted, self._counted = self._counted, True
         return self._tls.facts if self._tls is not None and not counted else None
 
+    @property
+    def vehicle(self) -> bytes:
+        """The IP address of the vehicle."""
+        return next((end[0] for end in self.ends if self._side(end) is Side.EVCC), b"")
+
     def outcome(self) -> str:
         """How a connection without messages went."""
         by_server = [how for end, how, _ in self._closings if end == self.server]
@@ -243,7 +251,7 @@ class Conversation:
     # V2GTP
 
     def _opened(self, where: Where) -> Session:
-        session = self._open_session(where)
+        session = self._open_session(where, self)
         session.whole = self.whole
         session.tls = self._tls.facts if self._tls is not None else None
         self._name_peers(session)

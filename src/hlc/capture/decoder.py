@@ -6,9 +6,8 @@ session it belongs to. Between sessions it keeps counts and one short record per
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
 from hlc import ids, sdp, v2gtp
@@ -18,9 +17,13 @@ from hlc.capture.files import Captured
 from hlc.capture.headers import ETHERNET, KNOWN_LINKS, Flags, HomePlug, Tcp, Udp, parse
 from hlc.capture.matching import Matching
 from hlc.capture.matchings import Matchings
+from hlc.capture.plugin import PlugIn
+from hlc.capture.plugins import PlugIns
 from hlc.capture.seen import Seen, Unread
-from hlc.capture.session import Attempts, Session, Where
+from hlc.capture.session import Attempts, Session
 from hlc.capture.tls_facts import TlsFacts
+from hlc.capture.totals import Totals
+from hlc.capture.where import Where
 from hlc.security.keylog import Secrets
 from hlc.trace.events import Message, Note, SessionEnded, Side
 from hlc.trace.matching import mme_event
@@ -33,32 +36,10 @@ ANNOUNCED: Final = 64
 """Addresses learnt from SDP that are remembered."""
 NAMES: Final = 1000
 """Names of HomePlug messages that are counted; there are 65,536 numbers without a name."""
+UNANSWERED_S: Final = 30.0
+"""A connection to a station on which nothing was said for so long has come to nothing."""
 SILENT_S: Final = 5.0
 """A session in which nothing was said for so long is over when its vehicle begins to match again."""
-
-
-@dataclass
-class Totals:
-    """What was in a capture all in all."""
-
-    frames: int = 0
-    messages: Counter[str] = field(default_factory=Counter)
-    undecoded: Counter[str] = field(default_factory=Counter)
-    damaged: int = 0
-    """Undecoded payloads that are not what their protocol prescribes."""
-    sdp: int = 0
-    sdp_requests: int = 0
-    sdp_responses: int = 0
-    mme: Counter[str] = field(default_factory=Counter)
-    duties: set[float] = field(default_factory=set)
-    """Duty cycles on the control pilot, %, as far as they were told."""
-    tls: int = 0
-    """TLS connections."""
-    encrypted: Counter[str] = field(default_factory=Counter)
-    """TLS connections of which nothing was decrypted, by the reason."""
-    unknown_links: Counter[int] = field(default_factory=Counter)
-    first_at: float | None = None
-    last_at: float = 0.0
 
 
 class Decoder:
@@ -70,16 +51,19 @@ class Decoder:
         done: Callable[[Session, doctor.Verdict], None],
         matched: Callable[[Matching, doctor.Verdict], None] = lambda run, verdict: None,
         secrets: Secrets | None = None,
+        plugged: Callable[[PlugIn, doctor.Verdict], None] = lambda plug, verdict: None,
     ) -> None:
         """`emit` gets each event as it is known, `done` each finished session with the verdict on it.
 
-        `matched` gets each matching run with the verdict on it. `secrets` are those of TLS that are known from
-        elsewhere; what datagrams disclose is added to them.
+        `matched` gets each matching run with the verdict on it, `plugged` each plug-in, to which they all belong.
+        `secrets` are those of TLS that are known from elsewhere; what datagrams disclose is added to them.
         """
         self.totals = Totals()
         self._secrets = Secrets() if secrets is None else secrets
         self._matchings = Matchings(self._match)
         self._matched = matched
+        self._plug_ins = PlugIns()
+        self._plugged = plugged
         self._captured: Captured | None = None
         """The frame in hand."""
         self._emit_to = emit
@@ -117,6 +101,14 @@ class Decoder:
                 self._udp(parsed, Where(at, captured.number))
             else:
                 self._secrets.add(parsed.data)
+                self._heard(captured)
+        else:
+            self._heard(captured)
+
+    def _heard(self, captured: Captured) -> None:
+        """A frame that says nothing here but who is heard."""
+        if captured.link == ETHERNET:
+            self._plug_ins.heard(captured.data[6:12], captured.data[:6])
 
     def close(self) -> None:
         """The end of the capture."""
@@ -126,6 +118,8 @@ class Decoder:
         self._flush_attempts()
         self._matchings.close()
         self._finish_matchings()
+        self._plug_ins.close()
+        self._finish_plug_ins()
 
     # HomePlug
 
@@ -153,18 +147,23 @@ class Decoder:
             silent = run.start.at - max(session.start.at, session.end.at) >= SILENT_S
             if silent or conversation.over_at is not None:
                 self._over(key, conversation, forget=False)
+        self._plug_ins.begins(run)
 
     def _linked(self, what: str, where: Where, *, both: bool = True) -> int | None:
         """Something is said above the link, in the frame in hand. The number of the matching run that made the link.
 
         `both`: it would not be said if the other side had not been heard.
         """
-        captured = self._captured
-        ethernet = captured is not None and captured.link == ETHERNET
-        ends = (captured.data[6:12], captured.data[:6]) if captured is not None and ethernet else (b"", b"")
-        run = self._matchings.talk(*ends, what, where, both=both)
+        run = self._matchings.talk(*self._ends(), what, where, both=both)
         self._finish_matchings()
         return run.number if run is not None else None
+
+    def _ends(self) -> tuple[bytes, bytes]:
+        """MAC addresses of source and destination of the frame in hand; empty where it has none."""
+        captured = self._captured
+        if captured is None or captured.link != ETHERNET:
+            return b"", b""
+        return captured.data[6:12], captured.data[:6]
 
     def _finish_matchings(self) -> None:
         """Tell of the runs that are over."""
@@ -174,7 +173,18 @@ class Decoder:
             verdict = doctor.judge_matching(run, self.totals.last_at)
             for finding in verdict.findings:
                 self._emit_to(Seen(finding.where.frame, None, finding.event(), run))
+            self.totals.runs += 1
             self._matched(run, verdict)
+            self._plug_ins.matched(run, verdict)
+            self._finish_plug_ins()
+
+    def _finish_plug_ins(self) -> None:
+        """Tell of the plug-ins that are over."""
+        over = self._plug_ins.over
+        while over:
+            plug = over.pop(0)
+            self.totals.plug_ins += 1
+            self._plugged(plug, doctor.judge_plug_in(plug, self.totals.last_at))
 
     # SDP
 
@@ -188,14 +198,12 @@ class Decoder:
         self.totals.sdp += 1
         request = kind in (0x9000, 0x9002, 0x9004)
         side = Side.EVCC if request else Side.SECC
-        if request:
-            self.totals.sdp_requests += 1
-        else:
-            self.totals.sdp_responses += 1
+        vehicle = (datagram.source if request else datagram.destination)[0]
         try:
             message = sdp.parse(kind, payload)
         except sdp.SdpError as error:
             self._emit_to(Seen(where.frame, None, Note(at=where.at, side=side, text=f"SDP not decoded: {error}")))
+            self._plug_ins.malformed(str(error), side, vehicle, self._linked("SDP", where, both=not request), where)
             return
         if isinstance(message, (sdp.SdpResponse, sdp.SdpWirelessResponse)):
             self._announced[message.address.packed, message.port] = None
@@ -209,7 +217,12 @@ class Decoder:
             id=ids.message_id("sdp", message.name),
             message=message,
         )
-        self._linked(message.name, where, both=not request)
+        run = self._linked(message.name, where, both=not request)
+        if request:
+            self._plug_ins.asks(message, vehicle, run, where)
+        elif isinstance(message, (sdp.SdpResponse, sdp.SdpWirelessResponse)):
+            station = address((message.address.packed, message.port))
+            self._plug_ins.answers(message, station, vehicle, run, where)
         self._emit_to(Seen(where.frame, None, event))
 
     def _is_station(self, endpoint: Endpoint) -> bool:
@@ -231,6 +244,10 @@ class Decoder:
                 return
             conversation = Conversation(tcp, where, self._emit, self._open_session, self._is_station, self._secrets)
             self._connections[key] = conversation
+            if opening and self._is_station(tcp.destination):
+                run = self._matchings.between(*self._ends())
+                number = run.number if run is not None else None
+                conversation.plug = self._plug_ins.connects(tcp.source[0], number, where)
             while len(self._connections) > CONNECTIONS:
                 oldest, silent = next(iter(self._connections.items()))
                 self._over(oldest, silent)
@@ -240,7 +257,7 @@ class Decoder:
         conversation.segment(tcp, where)
         if conversation.answered and not answered and conversation.client is not None and conversation.relevant():
             self._supersede(key, conversation.client[0])
-        if conversation.session is not None or conversation.over_at is not None:
+        if conversation.session is not None or conversation.over_at is not None or conversation.plug is not None:
             self._active[key] = conversation
 
     def _supersede(self, key: frozenset[Endpoint], evcc: bytes) -> None:
@@ -260,10 +277,16 @@ class Decoder:
         self._next_look = at + 1.0
         self._matchings.look(at)
         self._finish_matchings()
+        if self._attempts is not None and at - self._attempts.end.at > IDLE_S:
+            self._flush_attempts()
+        self._plug_ins.look(at)
+        self._finish_plug_ins()
         for key, conversation in list(self._active.items()):
             over, session = conversation.over_at, conversation.session
             closed = over is not None and at - over >= LINGER_S
             silent = session is not None and at - max(session.start.at, session.end.at) >= IDLE_S
+            if session is None:
+                silent = at - conversation.last_at >= UNANSWERED_S
             if closed or silent:
                 self._over(key, conversation, forget=False)
 
@@ -278,6 +301,9 @@ class Decoder:
             self._finish(session)
         elif conversation.relevant() and conversation.whole and not judged:
             self._attempt(conversation)
+        plug, conversation.plug = conversation.plug, None
+        if plug is not None:
+            self._plug_ins.disconnected(plug)
         if forget:
             self._connections.pop(key, None)
 
@@ -297,10 +323,12 @@ class Decoder:
 
     # sessions
 
-    def _open_session(self, where: Where) -> Session:
+    def _open_session(self, where: Where, conversation: Conversation) -> Session:
         self._flush_attempts()
         self._sessions += 1
-        return Session(self._sessions, where, end=where, matching=self._linked("TCP connection", where))
+        session = Session(self._sessions, where, end=where, matching=self._linked("TCP connection", where))
+        self._plug_ins.opened(session, conversation.vehicle, conversation.plug)
+        return session
 
     def _finish(self, session: Session) -> None:
         session.over = True
@@ -316,7 +344,10 @@ class Decoder:
             energy_wh=session.electrical.energy_wh,
         )
         self._emit_to(Seen(session.end.frame, session, ended))
+        self.totals.sessions += 1
         self._done(session, verdict)
+        self._plug_ins.finished(session, verdict)
+        self._finish_plug_ins()
 
     def _attempt(self, conversation: Conversation) -> None:
         """A connection to a station that carried nothing: together with others of its kind it makes one record."""
@@ -337,6 +368,7 @@ class Decoder:
         announced = [address(endpoint) for endpoint in self._announced]
         self._attempts = Session(self._sessions, where, end=where, evcc=evcc, secc=station)
         self._attempts.attempts = Attempts(station, outcome, 1, where, where, announced)
+        self._plug_ins.opened(self._attempts, client[0], conversation.plug)
 
     def _flush_attempts(self) -> None:
         attempts, self._attempts = self._attempts, None
@@ -345,4 +377,7 @@ class Decoder:
         verdict = doctor.judge(attempts, self.totals.last_at)
         for finding in verdict.findings:
             self._emit_to(Seen(finding.where.frame, attempts, finding.event()))
+        self.totals.sessions += 1
         self._done(attempts, verdict)
+        self._plug_ins.finished(attempts, verdict)
+        self._finish_plug_ins()

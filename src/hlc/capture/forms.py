@@ -12,7 +12,7 @@ from typing import Final
 from hlc.capture.report import JsonLines, JsonSummary, Lines, Report, Several, XmlLines
 from hlc.trace.console import Paint, colours_wanted
 
-VIEWS: Final = ("summary", "timeline", "timing", "csv")
+VIEWS: Final = ("summary", "doctor", "timeline", "timing", "csv")
 """Options that choose what of a capture is shown; without one it is every message."""
 FILES: Final = ("plot", "parquet")
 """Options that write a file, beside what is shown."""
@@ -110,6 +110,10 @@ def shown(args: argparse.Namespace, out: Output) -> Report:
     colour = colours_wanted(sys.stdout)
     unicode = "utf" in (sys.stdout.encoding or "").lower()
     width = shutil.get_terminal_size().columns
+    if args.doctor:
+        from hlc.capture.doctor.report import DoctorReport
+
+        return DoctorReport(out, json=args.json, paint=Paint(colour), width=width)
     if args.timeline:
         from hlc.capture.views.timeline import TimelineReport
 

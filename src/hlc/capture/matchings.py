@@ -96,17 +96,21 @@ class Matchings:
         `both`: it would not be said if the other side had not been heard. Where the capture has no MAC addresses, they
         are empty.
         """
+        run = self.between(source, destination)
+        # What the vehicle says in a capture made at the vehicle need not have reached the station.
+        if run is not None and not run.over and (both or run.ev not in run.keys):
+            run.link = Sign(where, what)
+            self._close(run)
+        return run
+
+    def between(self, source: bytes, destination: bytes) -> Matching | None:
+        """The run that made, or is to make, the link over which such a frame went."""
         for run in reversed(self._runs.values()):
             if run.giver is None or (run.over and run.link is None):
                 continue
             ends = run.ev, run.giver.mac
-            if source and source not in ends and destination not in ends:
-                continue
-            # What the vehicle says in a capture made at the vehicle need not have reached the station.
-            if not run.over and (both or run.ev not in run.keys):
-                run.link = Sign(where, what)
-                self._close(run)
-            return run
+            if not source or source in ends or destination in ends:
+                return run
         return None
 
     def look(self, at: float) -> None:

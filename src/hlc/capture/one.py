@@ -8,10 +8,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from hlc.capture.decoder import Decoder, Totals
+from hlc.capture.decoder import Decoder
 from hlc.capture.files import Capture, Captured
 from hlc.capture.report import Report
 from hlc.capture.secrets import look_ahead
+from hlc.capture.totals import Totals
 from hlc.security.keylog import Secrets
 
 
@@ -53,7 +54,7 @@ def read(
 
     Whatever happens before the end is raised, after the report has abandoned what it began.
     """
-    decoder = Decoder(report.event, report.finished, report.matched, secrets)
+    decoder = Decoder(report.event, report.finished, report.matched, secrets, report.plugged)
     try:
         for captured in capture:
             if report.zero is None:

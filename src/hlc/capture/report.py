@@ -14,11 +14,12 @@ import msgspec
 import exi
 from hlc.capture import matching_report, tls_report
 from hlc.capture.conversation import title
-from hlc.capture.decoder import Totals
-from hlc.capture.doctor import Verdict
+from hlc.capture.doctor import OF_PLUG_IN, Finding, Verdict, judge_capture
 from hlc.capture.matching import Matching
+from hlc.capture.plugin import PlugIn
 from hlc.capture.seen import Seen, Tls, Unread
 from hlc.capture.session import Session
+from hlc.capture.totals import Totals
 from hlc.trace import homeplug
 from hlc.trace.describe import Quantity, alarm, clean, describe, headline, mac, text
 from hlc.trace.events import Message, Mme, Note, Side, StateEntered
@@ -30,8 +31,6 @@ RED, GREEN, YELLOW, BOLD, DIM = "31", "32", "33", "1", "2"
 COLOURS: Final = {"good": GREEN, "matched": GREEN, "failed": RED, "unfinished": YELLOW}
 MATCHINGS: Final = 1000
 """Matching runs of which a summary tells; they take no end where somebody plays tricks."""
-AMPS_PER_PERCENT: Final = 0.6
-"""What a duty cycle of 10 to 85 % offers for basic charging (IEC 61851-1)."""
 
 
 def clock(at: float) -> str:
@@ -50,7 +49,6 @@ class Report:
         self.sessions: list[dict[str, Any]] = []
         self.matchings: list[dict[str, Any]] = []
         """The first `MATCHINGS` ones."""
-        self.runs = 0
         self.zero: float | None = None
         """Time of the first frame: times are counted from there, as Wireshark does."""
         self.complaint = ""
@@ -65,9 +63,11 @@ class Report:
 
     def matched(self, run: Matching, verdict: Verdict) -> None:
         """A matching run is over."""
-        self.runs += 1
         if len(self.matchings) < MATCHINGS:
             self.matchings.append(matching_report.record(run, verdict, findings(verdict, self.zero or 0.0)))
+
+    def plugged(self, plug: PlugIn, verdict: Verdict) -> None:
+        """A plug-in is over, and all that belongs to it."""
 
     def totals(self, totals: Totals, damage: list[str]) -> None:
         """The end of the capture."""
@@ -97,6 +97,11 @@ class Several(Report):
         for report in self._reports:
             report.zero = self.zero
             report.matched(run, verdict)
+
+    def plugged(self, plug: PlugIn, verdict: Verdict) -> None:
+        for report in self._reports:
+            report.zero = self.zero
+            report.plugged(plug, verdict)
 
     def totals(self, totals: Totals, damage: list[str]) -> None:
         for report in self._reports:
@@ -207,7 +212,7 @@ class Lines(Report):
                 self._say(line)
         for line in matching_report.parties(run):
             self._say(line)
-        self._findings(verdict)
+        self._findings(verdict.findings)
         if not self._summary:
             for line in matching_report.charts(run, self._width, unicode=self._unicode):
                 self._say(line)
@@ -229,10 +234,18 @@ class Lines(Report):
         told = ", ".join(facts(session))
         said = f"{verdict.outcome} ({told})" if verdict.causes else f"{verdict.outcome}: {verdict.reason} ({told})"
         self._say(f"  {said}", COLOURS[verdict.outcome] + ";1")
-        self._findings(verdict)
+        self._findings(verdict.findings)
 
-    def _findings(self, verdict: Verdict) -> None:
-        for finding in verdict.findings:
+    def plugged(self, plug: PlugIn, verdict: Verdict) -> None:
+        super().plugged(plug, verdict)
+        own = [finding for finding in verdict.findings if finding.rule in OF_PLUG_IN]
+        if own:
+            self._say("")
+            self._say(f"Plug-in {plug.number}: {clock(plug.start.at)}", BOLD)
+            self._findings(own)
+
+    def _findings(self, findings: list[Finding]) -> None:
+        for finding in findings:
             clause = f" [{finding.clause}]" if finding.clause else ""
             mark = "!" if finding.cause else "-"
             place = f"{self._at(finding.where.at).strip()} s, frame {finding.where.frame}"
@@ -254,7 +267,7 @@ class Lines(Report):
         if self._summary:
             for name, count in [*sorted(totals.messages.items()), *sorted(totals.mme.items())]:
                 self._say(f"{count:8}  {name}")
-        for line in overall(totals, len(self.sessions), self.runs):
+        for line in overall(totals):
             self._say(line)
 
 
@@ -314,7 +327,7 @@ class JsonSummary(Report):
             "sessions": self.sessions,
             "matchings": self.matchings,
             "damage": damage,
-            "notes": overall(totals, len(self.sessions), self.runs),
+            "notes": overall(totals),
         }
         self.out(msgspec.json.encode(summary).decode())
 
@@ -389,35 +402,12 @@ def findings(verdict: Verdict, zero: float) -> list[dict[str, Any]]:
     ]
 
 
-def overall(totals: Totals, sessions: int, runs: int) -> list[str]:
+def overall(totals: Totals) -> list[str]:
     """What is to be said of the capture as a whole."""
     lines = []
-    if runs > MATCHINGS:
-        lines.append(f"{runs} matching runs; a summary in JSON has the first {MATCHINGS}")
-    if totals.duties and not runs and not sessions:
-        lines.append(_pilot(totals.duties))
+    if totals.runs > MATCHINGS:
+        lines.append(f"{totals.runs} matching runs; a summary in JSON has the first {MATCHINGS}")
     lines += tls_report.overall(totals)
-    for link, count in totals.unknown_links.items():
-        lines.append(f"{count} frames of link type {link}, which is not known here, were passed over")
     for reason, count in totals.undecoded.items():
         lines.append(f"{count} messages not decoded: {reason}")
-    if totals.sdp_requests and not totals.sdp_responses:
-        lines.append(f"{totals.sdp_requests} SDP requests, none answered: no station was found")
-    elif totals.sdp_responses and not sessions:
-        lines.append("a station was found by SDP, but no TCP connection to it is in the capture")
-    if not sessions and not totals.sdp and not totals.duties and not runs:
-        what = f"{sum(totals.mme.values())} HomePlug frames, but " if totals.mme else ""
-        lines.append(
-            f"{what}no SDP and no session: the link was not made, or this listener could not hear what was said on it"
-        )
-    return lines
-
-
-def _pilot(duties: set[float]) -> str:
-    """What the control pilot asked for, where no matching was seen."""
-    shown = ", ".join(f"{duty:g} %" for duty in sorted(duties))
-    if any(duty <= 7 for duty in duties):
-        return f"the control pilot offered digital communication ({shown}), but no vehicle began to match"
-    amps = max(duties) * AMPS_PER_PERCENT
-    basic = f"basic charging, up to {amps:.1f} A" if max(duties) <= 85 else "basic charging"
-    return f"the control pilot showed {shown} and never 5 %: {basic}, for which no matching is needed"
+    return [*lines, *(finding.text for finding in judge_capture(totals))]

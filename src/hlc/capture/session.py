@@ -95,6 +95,8 @@ class OutOfSequence(NamedTuple):
     where: Where
     allowed: tuple[str, ...]
     clause: str
+    because: str = ""
+    """What in the exchange before did not allow it."""
 
 
 class Overrun(NamedTuple):
@@ -127,6 +129,8 @@ class Stream:
     clause: str = ""
     """The clause that says so."""
     request: Any = None
+    exchange: tuple[Any, Where, Any] | None = None
+    """The last one: request, its place, answer."""
     answer: str = ""
     answered: Where | None = None
     sequence_s: float = 0.0
@@ -277,7 +281,9 @@ class Session:
         name = event.name
         allowed, row = stream.allowed, known.streams[number].get(type(body)) if known is not None else None
         if allowed is not None and name not in allowed and len(self.sequence) < ALARMS:
-            self.sequence.append(OutOfSequence(name, stream.answer, where, tuple(sorted(allowed)), stream.clause))
+            because = _because(*stream.exchange) if stream.exchange is not None else ""
+            wrong = OutOfSequence(name, stream.answer, where, tuple(sorted(allowed)), stream.clause, because)
+            self.sequence.append(wrong)
         if stream.pending is not None:
             self.disordered += 1
         stream.request = body
@@ -350,6 +356,7 @@ class Session:
             waits = row.sequence_s if row is not None and row.sequence_s is not None else known.sequence_timeout_s
             stream.sequence_s = waits if number == MAIN else 0.0
             self._phases(known, body, event.name, where)
+        stream.exchange = (stream.request, pending.where, body) if answers and pending is not None else None
         stream.request = None
         if event.name in LOOP_ANSWERS and not failed:
             self.charged = True
@@ -406,6 +413,29 @@ class Session:
         first, who, count = self.oddities.get(text, (where, side, 0))
         if count or len(self.oddities) < EXAMPLES:
             self.oddities[text] = first, who, count + 1
+
+
+def _because(request: Any, where: Where, response: Any) -> str:
+    """What in an exchange decides on what may follow."""
+    name = type(request).__name__
+    ready = getattr(request, "ReadyToChargeState", None)
+    if ready is not None:
+        return f"the {name} in frame {where.frame} said ReadyToChargeState " + (
+            "true, which means start" if ready else "false, which means stop"
+        )
+    progress = getattr(request, "ChargeProgress", None)
+    if str(getattr(request, "EVProcessing", "Finished")) != "Finished":
+        return f"the {name} in frame {where.frame} said EVProcessing {request.EVProcessing}"
+    if progress is not None:
+        return f"the {name} in frame {where.frame} said {progress}"
+    processing = str(getattr(response, "EVSEProcessing", "Finished"))
+    if processing != "Finished":
+        return f"{type(response).__name__} said EVSEProcessing {processing}"
+    status = getattr(response, "DC_EVSEStatus", None)
+    if type(response).__name__ == "CableCheckRes" and status is not None:
+        level = status.EVSEIsolationStatus or "not told"
+        return f"CableCheckRes finished with isolation {level} and {status.EVSEStatusCode}"
+    return ""
 
 
 def _failed(value: str) -> bool:

@@ -6,9 +6,9 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hlc.capture.decoder import Totals
 from hlc.capture.seen import Tls
 from hlc.capture.tls_facts import TlsFacts
+from hlc.capture.totals import Totals
 from hlc.security import alerts
 from hlc.security.registry import GROUPS, SCHEMES, SUITES, VERSIONS, named
 

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from hlc.capture.decoder import Decoder, Totals
+from hlc.capture.decoder import Decoder
 from hlc.capture.doctor import Verdict
 from hlc.capture.files import Capture
 from hlc.capture.matching import Matching
+from hlc.capture.plugin import PlugIn
 from hlc.capture.seen import Seen
 from hlc.capture.session import Session
+from hlc.capture.totals import Totals
 from hlc.capture.writer import PcapngWriter
 from hlc.security.keylog import Secrets
 from hlc.sim.battery import Battery
@@ -30,6 +32,7 @@ class Decoded(NamedTuple):
     seen: list[Seen]
     sessions: list[tuple[Session, Verdict]]
     matchings: list[tuple[Matching, Verdict]]
+    plug_ins: list[tuple[PlugIn, Verdict]]
     totals: Totals
     damage: list[str]
 
@@ -45,6 +48,7 @@ def _decode(source: bytes | Path, secrets: Secrets | None = None) -> Decoded:
     seen: list[Seen] = []
     sessions: list[tuple[Session, Verdict]] = []
     matchings: list[tuple[Matching, Verdict]] = []
+    plug_ins: list[tuple[PlugIn, Verdict]] = []
     with stream:
         capture = Capture(stream, "a capture", secrets.add)
         decoder = Decoder(
@@ -52,11 +56,12 @@ def _decode(source: bytes | Path, secrets: Secrets | None = None) -> Decoded:
             lambda session, verdict: sessions.append((session, verdict)),
             lambda run, verdict: matchings.append((run, verdict)),
             secrets,
+            lambda plug, verdict: plug_ins.append((plug, verdict)),
         )
         for captured in capture:
             decoder.frame(captured)
         decoder.close()
-    return Decoded(seen, sessions, matchings, decoder.totals, capture.damage)
+    return Decoded(seen, sessions, matchings, plug_ins, decoder.totals, capture.damage)
 
 
 def _to_pcap(frames: list[tuple[float, bytes]], order: str = "<", nano: bool = False) -> bytes:

@@ -362,7 +362,7 @@ def test_a_neighbours_modem_is_heard_measuring(decoded: Callable[[str], Any]) ->
 def test_basic_charging_needs_no_matching(decoded: Callable[[str], Any]) -> None:
     totals = decoded("IEC61851").totals
     assert totals.duties == {22.0}
-    assert overall(totals, 0, 0) == [
+    assert overall(totals) == [
         "the control pilot showed 22 % and never 5 %: basic charging, up to 13.2 A, for which no matching is needed"
     ]
 

@@ -405,5 +405,5 @@ def test_memory_stays_bounded() -> None:
     assert len(run.stations) == len(run.foreign) == 16
     assert len(decoder._matchings._runs) <= RUNS
     decoder.close()
-    assert report.runs == MATCHINGS + 2 * RUNS + 1
+    assert decoder.totals.runs == MATCHINGS + 2 * RUNS + 1
     assert len(report.matchings) == MATCHINGS

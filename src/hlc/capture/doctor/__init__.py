@@ -5,10 +5,11 @@ come out.
 `session` and `matching` keep while a capture is read; nothing is judged before it is over.
 """
 
-from hlc.capture.doctor.finding import Deadline, Evidence, Finding, Rule, Severity, Verdict, Who
-from hlc.capture.doctor.table import TABLE, judge, judge_matching
+from hlc.capture.doctor.table import OF_PLUG_IN, TABLE, judge, judge_capture, judge_matching, judge_plug_in
+from hlc.capture.finding import Deadline, Evidence, Finding, Rule, Severity, Verdict, Who
 
 __all__ = [
+    "OF_PLUG_IN",
     "TABLE",
     "Deadline",
     "Evidence",
@@ -18,5 +19,7 @@ __all__ = [
     "Verdict",
     "Who",
     "judge",
+    "judge_capture",
     "judge_matching",
+    "judge_plug_in",
 ]

@@ -48,3 +48,8 @@ def before_stop(session: Session) -> str:
     """The last exchange before SessionStop."""
     names = [name for name in session.phases if name != "SessionStop"]
     return max(names, key=lambda name: session.phases[name].last) if names else "the handshake"
+
+
+def went_well(session: Session) -> bool:
+    """Whether energy flowed and the session was ended in order."""
+    return session.charged and session.stop_answered.startswith("OK")

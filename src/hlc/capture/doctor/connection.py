@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hlc.capture.doctor.about import PEER, first_closing
-from hlc.capture.doctor.finding import Evidence, Finding, Rule, Severity, Who
+from hlc.capture.finding import Evidence, Finding, Rule, Severity, Who
 from hlc.capture.session import Attempts, Session
 from hlc.trace.events import Side
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hlc.capture.doctor.about import alarms, deadline_of, the_phase
-from hlc.capture.doctor.finding import Deadline, Evidence, Finding, Rule, Severity, Who
+from hlc.capture.finding import Deadline, Evidence, Finding, Rule, Severity, Who
 from hlc.capture.session import Session
 from hlc.decisions import MATCH_VOLTS
 

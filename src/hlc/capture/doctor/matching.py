@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from hlc.capture.doctor.finding import Deadline, Evidence, Finding, Rule, Severity, Verdict, Who
+from hlc.capture.finding import Deadline, Evidence, Finding, Rule, Severity, Verdict, Who
 from hlc.capture.matching import TIMING, USUAL, Matching, Station, Step
 from hlc.capture.matching_steps import FAR_DB, many, times, was_missing
 from hlc.capture.where import Where
@@ -315,7 +315,7 @@ def no_link(run: Matching, last_at: float) -> Iterator[Finding]:
 
 
 def _note(where: Where, who: Who, words: str, clause: str = "", deadline: Deadline | None = None) -> Finding:
-    return Finding(where, who, words, Severity.REMARK, clause, deadline, (Evidence(where, words),))
+    return Finding(where, who, words, Severity.REMARK, clause, deadline, (Evidence(where, ""),))
 
 
 def late(run: Matching, last_at: float) -> Iterator[Finding]:

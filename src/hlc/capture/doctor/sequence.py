@@ -1,4 +1,4 @@
-"""What was refused, what came out of order, and what the two reported of themselves."""
+"""What came out of order, and whose messages they were."""
 
 from __future__ import annotations
 
@@ -6,126 +6,147 @@ from collections.abc import Iterator
 from typing import Final
 
 from hlc.capture import protocol
-from hlc.capture.doctor.about import alarms, before_stop
-from hlc.capture.doctor.finding import Evidence, Finding, Rule, Severity, Who
-from hlc.capture.explain import RESPONSE, STATUS, VEHICLE
-from hlc.capture.session import Alarm, Session
+from hlc.capture.doctor.about import alarms, went_well
+from hlc.capture.electrical import LOOP_ANSWERS
+from hlc.capture.finding import Evidence, Finding, Rule, Severity, Who
+from hlc.capture.session import Alarm, OutOfSequence, Session
 from hlc.trace.describe import text as shown
 
 
-def failed_answers(session: Session, last_at: float) -> Iterator[Finding]:
-    for alarm in alarms(session, "ResponseCode"):
-        text = f"{alarm.message} says {alarm.value}: {RESPONSE.get(alarm.value, 'the station gives no reason')}"
-        who = Who.STATION
-        request = alarm.message.removesuffix("Res") + "Req"
-        seen = [Evidence(alarm.first, f"{alarm.message}: {alarm.value}")]
-        for wrong in session.sequence:
-            if wrong.request == request and wrong.where.at <= alarm.first.at:
-                who = Who.VEHICLE
-                text = f"{text}. {_sequence(session, wrong.request, wrong.after, wrong.allowed)}"
-                seen.insert(0, Evidence(wrong.where, f"{wrong.request} after {wrong.after}"))
-                break
-        kind = {"FAILED_SequenceError": "sequence", "FAILED_UnknownSession": "session"}.get(alarm.value, "failed")
-        known = protocol.rules(session.protocol or "")
-        clause = known.clauses.get(kind, "") if known is not None else ""
-        yield Finding(alarm.first, who, text, clause=clause, evidence=tuple(seen))
+def _request(alarm: Alarm) -> str:
+    return alarm.message.removesuffix("Res") + "Req"
+
+
+def _wrong(session: Session, alarm: Alarm) -> OutOfSequence | None:
+    """The request out of order that an answer refuses."""
+    for wrong in session.sequence:
+        if wrong.request == _request(alarm) and wrong.where == alarm.asked:
+            return wrong
+    return None
+
+
+def _clause(session: Session, kind: str) -> str:
+    known = protocol.rules(session.protocol or "")
+    return known.clauses.get(kind, "") if known is not None else ""
+
+
+def _order(wrong: OutOfSequence) -> str:
+    text = f"{wrong.request} came after {wrong.after}, where {' or '.join(wrong.allowed) or 'nothing'} may follow"
+    return f"{text}: {wrong.because}" if wrong.because else text
+
+
+def _refusals(session: Session) -> list[Alarm]:
+    return [alarm for alarm in alarms(session, "ResponseCode") if alarm.value == "FAILED_SequenceError"]
+
+
+def refused(session: Session, last_at: float) -> Iterator[Finding]:
+    for alarm in _refusals(session):
+        wrong = _wrong(session, alarm)
+        if wrong is None:
+            continue
+        text = f"{alarm.message} says FAILED_SequenceError: {_order(wrong)}"
+        seen = (
+            Evidence(wrong.where, f"{wrong.request} after {wrong.after}"),
+            Evidence(alarm.first, f"{alarm.message}: FAILED_SequenceError"),
+        )
+        yield Finding(alarm.first, Who.VEHICLE, text, clause=_clause(session, "sequence"), evidence=seen)
+
+
+def strictly_refused(session: Session, last_at: float) -> Iterator[Finding]:
+    for alarm in _refusals(session):
+        where = _beside_the_text(session, alarm)
+        if _wrong(session, alarm) is None and where:
+            text = (
+                f"{alarm.message} says FAILED_SequenceError: the vehicle sent {_request(alarm)} {where}, without "
+                "PowerDeliveryReq (stop) before it"
+            )
+            seen = (Evidence(alarm.asked, _request(alarm)), Evidence(alarm.first, f"{alarm.message}: {alarm.value}"))
+            yield Finding(alarm.first, Who.VEHICLE, text, clause=_clause(session, "sequence"), evidence=seen)
+
+
+def _beside_the_text(session: Session, alarm: Alarm) -> str:
+    """Where a request was sent that the text does not have there, though stations should take it (see the rules)."""
+    if _request(alarm) != "SessionStopReq":
+        return ""
+    before = {name: phase for name, phase in session.phases.items() if name != "SessionStop"}
+    last = max(before, key=lambda name: before[name].last, default="")
+    if f"{last}Res" in LOOP_ANSWERS:
+        return "from the charge loop"
+    if last == "PowerDelivery" and session.last_ready:
+        return "after PowerDeliveryReq (start)"
+    return ""
+
+
+def wrongly_refused(session: Session, last_at: float) -> Iterator[Finding]:
+    for alarm in _refusals(session):
+        if _wrong(session, alarm) is not None or _beside_the_text(session, alarm):
+            continue
+        seen = (Evidence(alarm.asked, _request(alarm)), Evidence(alarm.first, f"{alarm.message}: {alarm.value}"))
+        clause = _clause(session, "sequence")
+        if alarm.allowed:
+            text = f"{alarm.message} says FAILED_SequenceError, though {_request(alarm)} may follow here"
+            yield Finding(alarm.first, Who.STATION, text, clause=clause, evidence=seen)
+        else:
+            text = f"{alarm.message} says FAILED_SequenceError; what came before is not in the capture"
+            yield Finding(alarm.first, Who.EITHER, text, clause=clause, evidence=seen)
 
 
 def out_of_sequence(session: Session, last_at: float) -> Iterator[Finding]:
-    """Wrong requests that were not answered by a FAILED code."""
     if session.disordered or session.lost:
         return  # the capture does not show what came after what
-    answered = {alarm.message.removesuffix("Res") + "Req" for alarm in alarms(session, "ResponseCode")}
+    answered = {alarm.asked for alarm in alarms(session, "ResponseCode") if alarm.value.startswith("FAILED")}
+    severity = Severity.REMARK if went_well(session) else Severity.CAUSE
     for wrong in session.sequence:
-        if wrong.request not in answered:
-            text = _sequence(session, wrong.request, wrong.after, wrong.allowed)
+        if wrong.where not in answered:
             seen = (Evidence(wrong.where, f"{wrong.request} after {wrong.after}"),)
-            yield Finding(wrong.where, Who.VEHICLE, text, clause=wrong.clause, evidence=seen)
-
-
-def _sequence(session: Session, request: str, after: str, allowed: tuple[str, ...]) -> str:
-    text = f"{request} came after {after}, where {' or '.join(allowed) or 'nothing'} may follow"
-    if after == "PowerDeliveryRes" and request == "CurrentDemandReq" and session.last_ready is False:
-        frame = session.last_ready_at.frame
-        said = "ReadyToChargeState false, which means stop" if session.protocol == "din70121" else "Stop"
-        text += f": the PowerDeliveryReq in frame {frame} said {said}"
-    return text
+            yield Finding(wrong.where, Who.VEHICLE, _order(wrong), severity, wrong.clause, evidence=seen)
 
 
 def foreign_session(session: Session, last_at: float) -> Iterator[Finding]:
-    if session.foreign_id is not None and not alarms(session, "ResponseCode"):
-        side, name, other, where = session.foreign_id
-        ours = shown(session.session_id or b"")
-        text = f"{name} bears session ID {shown(other)}, the session's is {ours}"
-        known = protocol.rules(session.protocol or "")
-        clause = known.clauses.get("session", "") if known is not None else ""
-        yield Finding(where, Who.of(side), text, clause=clause, evidence=(Evidence(where, text),))
+    if session.foreign_id is None:
+        return
+    side, name, other, where = session.foreign_id
+    ours = session.session_id or b""
+    text = f"{name} bears session ID {shown(other)}, the session's is {shown(ours)}"
+    if len(other) != len(ours) and other.strip(b"\0") == ours.strip(b"\0"):
+        text += ": the length matters too"
+    refusal = next((alarm for alarm in alarms(session, "ResponseCode") if alarm.value == "FAILED_UnknownSession"), None)
+    seen = [Evidence(where, text)]
+    if refusal is not None:
+        seen.append(Evidence(refusal.first, f"{refusal.message}: FAILED_UnknownSession"))
+        text = f"{refusal.message} says FAILED_UnknownSession: {text}"
+    severity = Severity.REMARK if went_well(session) else Severity.CAUSE
+    yield Finding(where, Who.of(side), text, severity, _clause(session, "session"), evidence=tuple(seen))
 
 
-def _first_of_each(found: list[Alarm]) -> dict[str, Alarm]:
-    said: dict[str, Alarm] = {}
-    for alarm in found:
-        said.setdefault(alarm.value, alarm)
-    return said
-
-
-def _reported(alarm: Alarm) -> tuple[Evidence, ...]:
-    return (Evidence(alarm.first, f"{alarm.message}: {alarm.kind} {alarm.value}"),)
-
-
-def station_status(session: Session, last_at: float) -> Iterator[Finding]:
-    for value, alarm in _first_of_each(alarms(session, "EVSEStatusCode")).items():
-        severity = Severity.REMARK if value == "EVSE_Shutdown" else Severity.CAUSE
-        text = f"the station reports {value} in {alarm.message}: {STATUS.get(value, '')}"
-        yield Finding(alarm.first, Who.STATION, text, severity, evidence=_reported(alarm))
-
-
-def isolation_fault(session: Session, last_at: float) -> Iterator[Finding]:
-    for alarm in alarms(session, "EVSEIsolationStatus"):
-        text = f"{alarm.message} reports an isolation fault"
-        yield Finding(alarm.first, Who.STATION, text, evidence=_reported(alarm))
-
-
-def vehicle_error(session: Session, last_at: float) -> Iterator[Finding]:
-    for value, alarm in _first_of_each(alarms(session, "EVErrorCode")).items():
-        meaning = VEHICLE.get(value)
-        text = f"the vehicle reports {value} in {alarm.message}" + (f": {meaning}" if meaning else "")
-        yield Finding(alarm.first, Who.VEHICLE, text, evidence=_reported(alarm))
-
-
-def header_notification(session: Session, last_at: float) -> Iterator[Finding]:
-    for alarm in alarms(session, "Notification"):
-        text = f"{alarm.message} carries the notification {alarm.value}: its sender could not process what it got"
-        yield Finding(alarm.first, Who.of(alarm.side), text, evidence=_reported(alarm))
-
-
-def no_charge(session: Session, last_at: float) -> Iterator[Finding]:
-    if session.stop_answered.startswith("OK") and not session.charged and session.whole:
-        text = f"the vehicle stopped the session after {before_stop(session)}, before any energy flowed"
-        yield Finding(session.end, Who.VEHICLE, text)
+def unknown_session(session: Session, last_at: float) -> Iterator[Finding]:
+    if session.foreign_id is not None:
+        return
+    for alarm in alarms(session, "ResponseCode"):
+        if alarm.value == "FAILED_UnknownSession":
+            text = f"{alarm.message} says FAILED_UnknownSession, though the vehicle echoed the session ID"
+            seen = (Evidence(alarm.asked, _request(alarm)), Evidence(alarm.first, f"{alarm.message}: {alarm.value}"))
+            who = Who.STATION if session.whole else Who.EITHER
+            yield Finding(alarm.first, who, text, clause=_clause(session, "session"), evidence=seen)
 
 
 # fmt: off
 RULES: Final = (
-    Rule("refused", "The station answers with a FAILED code.", failed_answers,
-         "Read the station's log at this moment; the code says which of its checks failed."),
-    Rule("out_of_sequence", "A request that may not follow the exchange before it.", out_of_sequence,
+    Rule("sequence_error", "A request out of order, which the station refuses.", refused,
          "Mend the order of the vehicle's requests."),
+    Rule("stopped_without_power_delivery", "The vehicle stops right from the charge loop, and the station refuses.",
+         strictly_refused,
+         "Send PowerDeliveryReq to stop before SessionStopReq; a station should stop the current and say OK all the "
+         "same, for cars do this."),
+    Rule("wrong_sequence_error", "The station calls a request out of order that is in order.", wrongly_refused,
+         "Mend the station's table of what may follow: SessionStopReq, too, may come in every state before the charge "
+         "loop."),
+    Rule("out_of_sequence", "A request out of order, which the station did not refuse.", out_of_sequence,
+         "Mend the order of the vehicle's requests; the station must answer FAILED_SequenceError, not nothing."),
     Rule("foreign_session_id", "A message bears another session ID than the station gave.", foreign_session,
          "Echo the session ID of SessionSetupRes octet for octet, in its length."),
-    Rule("station_status", "The station reports a status code that ends a session.", station_status,
-         "Read the station's log at this moment: emergency stop, its own faults, the grid."),
-    Rule("isolation_fault", "The station reports an isolation fault.", isolation_fault,
-         "Measure the isolation of outlet, cable and vehicle each alone; moisture in the inlet is a common reason.",
-         "IEC 61851-23 CC.4.1"),
-    Rule("vehicle_error", "The vehicle reports an error code.", vehicle_error,
-         "Read the vehicle's fault memory."),
-    Rule("header_notification", "A message's header says that what was received could not be processed.",
-         header_notification,
-         "Compare what was sent with the schema: `hlc decode HEX --bits` shows every bit of it."),
-    Rule("no_charge", "An orderly end that no energy came before.", no_charge,
-         "Ask the vehicle why: user, timer or full battery, or parameters of the station that it does not accept.",
-         symptom=True),
+    Rule("wrong_unknown_session", "The station does not know the session ID that it gave.", unknown_session,
+         "See how the station compares session IDs: octet for octet, in their length, in one place."),
 )
 # fmt: on
-"""Of messages."""
+"""Of the order of messages."""

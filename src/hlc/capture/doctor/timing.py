@@ -7,7 +7,7 @@ from typing import Final
 
 from hlc.capture import protocol
 from hlc.capture.doctor.about import PEER, first_closing
-from hlc.capture.doctor.finding import Deadline, Evidence, Finding, Rule, Severity, Who
+from hlc.capture.finding import Deadline, Evidence, Finding, Rule, Severity, Who
 from hlc.capture.session import Session
 
 

@@ -14,13 +14,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from hlc.capture.conversation import title
-from hlc.capture.decoder import Totals
 from hlc.capture.doctor import Verdict
 from hlc.capture.exchanges import Exchange, Exchanges, Passed
 from hlc.capture.report import Print, Report
 from hlc.capture.seen import Seen
 from hlc.capture.session import Session
 from hlc.capture.sketch import EXACT, WIDTH, Sketch
+from hlc.capture.totals import Totals
 from hlc.capture.views.table import Column, table
 from hlc.trace.events import Message
 

@@ -145,6 +145,7 @@ class Rule(NamedTuple):
                 clause=found.clause or self.clause,
                 advice=found.advice or self.advice,
                 symptom=found.symptom or self.symptom,
+                evidence=tuple(sorted(found.evidence, key=lambda seen: seen.where)),
             )
 
 
