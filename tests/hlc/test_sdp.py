@@ -109,11 +109,39 @@ def test_round_trip(security: Security, port: int, address: IPv6Address) -> None
     assert sdp.parse(0x9001, response.build()) == response
 
 
-def test_answer_announces_no_tls_and_ignores_udp() -> None:
-    for asked in Security:
-        answer = sdp.answer(SdpRequest(security=asked), address=ADDRESS, port=50000)
-        assert answer == SdpResponse(address=ADDRESS, port=50000, security=Security.NONE)
-    assert sdp.answer(SdpRequest(transport=Transport.UDP), address=ADDRESS, port=50000) is None
+TLS, NONE = Security.TLS, Security.NONE
+
+
+@pytest.mark.parametrize("kind", [SdpRequest, SdpWirelessRequest])
+@pytest.mark.parametrize(
+    ("asked", "offers", "answered"),
+    [
+        (TLS, (TLS, NONE), TLS),
+        (TLS, (NONE, TLS), TLS),  # [V2G20-1238] whatever it likes best
+        (TLS, (TLS,), TLS),
+        (TLS, (NONE,), NONE),
+        (NONE, (TLS, NONE), NONE),
+        (NONE, (TLS,), TLS),
+        (NONE, (NONE,), NONE),
+    ],
+)
+def test_which_security_is_announced(
+    kind: type[sdp.SdpMessage], asked: Security, offers: tuple[Security, ...], answered: Security
+) -> None:
+    request: Any = kind(security=asked)  # type: ignore[call-arg]
+    answer = sdp.answer(request, address=ADDRESS, port=50000, offers=offers, wireless=True)
+    assert answer is not None
+    assert (answer.security, answer.address, answer.port) == (answered, ADDRESS, 50000)
+    assert isinstance(answer, SdpResponse) is (kind is SdpRequest)
+
+
+def test_no_answer_to_who_wants_udp_and_to_answers() -> None:
+    for request in (
+        SdpRequest(transport=Transport.UDP),
+        SdpWirelessRequest(transport=Transport.UDP),
+        SdpResponse(address=ADDRESS, port=50000),
+    ):
+        assert sdp.answer(request, address=ADDRESS, port=50000, wireless=True) is None
 
 
 def test_a_wired_station_is_silent_to_the_wireless_variant() -> None:

@@ -23,7 +23,7 @@ from hlc.flow import Close, Effect, Machine, Send, Transport
 from hlc.security.handshake import HANDSHAKE, Version
 from hlc.security.layer import PLAIN, Layer, Security, TlsError
 from hlc.trace.events import Blame, Fault, Note, Trace
-from hlc.v2gtp import Frame, Splitter, V2gtpError, frame
+from hlc.v2gtp import Frame, PayloadType, Splitter, V2gtpError, frame
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Connection(asyncio.Protocol):
 
     `finished` is done when the machine has finished, `closed` when the connection has closed besides. `linger_s` is how
     long the peer may take to close after we have ended the session; 0 closes at once. `ask` is called when the peer has
-    said something whole; whoever is asked calls `let_in` or `drop`, now or later.
+    said something whole that may begin a session; whoever is asked calls `let_in` or `drop`, now or later.
     """
 
     def __init__(
@@ -109,6 +109,8 @@ class Connection(asyncio.Protocol):
             frames, fault = error.frames, str(error)
             if first and self.tls is None and data[0] == HANDSHAKE:
                 fault = "it begins with TLS, which is not offered here: see --tls and --pki"
+        if self._ask is not None and not self.started:
+            frames = self._from_sap_on(frames)
         if frames and self._ask is not None and not self.started:
             self._early = frames
             if self._transport is not None:
@@ -211,6 +213,14 @@ class Connection(asyncio.Protocol):
             self._note(self.tls.notes.pop(0))
 
     # before the machine is started
+
+    def _from_sap_on(self, frames: list[Frame]) -> list[Frame]:
+        """What may begin a session. Frames that mean nothing before that are passed over: they take no outlet."""
+        for number, (payload_type, _) in enumerate(frames):
+            if payload_type == PayloadType.EXI:
+                return frames[number:]
+            self._note(f"discarded a frame of payload type 0x{payload_type:04X}: a session begins with 0x8001")
+        return []
 
     def _expect(self, seconds: float, otherwise: str) -> None:
         self._waiting = self._loop.call_later(seconds, self._too_late, otherwise)

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Coroutine
 from ipaddress import IPv6Address
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -167,6 +168,8 @@ def test_wireless_discovery_waits_until_paired(loopback: str, play: Play, monkey
 
 
 def test_vehicle_gives_up_after_50_requests(loopback: str, play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """[V2G2-161]"""
+    assert sdp.MAX_REQUESTS == 50
     monkeypatch.setattr(sdp, "REQUEST_INTERVAL_S", 0.001)
     monkeypatch.setattr(sdp, "PORT", 1)  # nobody is there
     events: list[Event] = []
@@ -176,6 +179,68 @@ def test_vehicle_gives_up_after_50_requests(loopback: str, play: Play, monkeypat
 
     play(test())
     assert len([event for event in events if isinstance(event, Message)]) == 50
+
+
+class Garbage(asyncio.DatagramProtocol):
+    """Answers everything at once, and nonsense."""
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        for datagram in (*GARBAGE[:-1], data, sdp.SdpRequest(transport=sdp.Transport.UDP).frame()):
+            self._transport.sendto(datagram, addr)
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["silence", "garbage"])
+def test_vehicle_waits_250_ms_for_an_answer_whatever_comes_instead(
+    loopback: str, play: Play, monkeypatch: pytest.MonkeyPatch, answered: bool
+) -> None:
+    """[V2G2-159]"""
+    assert sdp.REQUEST_INTERVAL_S == 0.25
+    monkeypatch.setattr(sdp, "REQUEST_INTERVAL_S", 0.02)
+    monkeypatch.setattr(sdp, "MAX_REQUESTS", 5)
+    events: list[Event] = []
+
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(
+            Garbage if answered else asyncio.DatagramProtocol, local_addr=("::1", 0)
+        )
+        monkeypatch.setattr(sdp, "PORT", transport.get_extra_info("sockname")[1])
+        began = loop.time()
+        assert await discover(await find(loopback), events.append) is None
+        assert loop.time() - began >= 5 * 0.02
+        transport.close()
+
+    play(test())
+    asked = [event.at for event in events if isinstance(event, Message)]
+    assert len(asked) == 5
+    assert min(later - earlier for earlier, later in pairwise(asked)) >= 0.0195  # the loop's clock is coarse
+
+
+def test_an_answer_to_an_earlier_request_is_an_answer(
+    loopback: str, play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A station may be slower than 250 ms."""
+
+    class Slow(asyncio.DatagramProtocol):
+        def connection_made(self, transport: Any) -> None:
+            self._transport = transport
+
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            answer = sdp.SdpResponse(address=IPv6Address("::1"), port=50000).frame()
+            asyncio.get_running_loop().call_later(0.07, self._transport.sendto, answer, addr)
+
+    monkeypatch.setattr(sdp, "REQUEST_INTERVAL_S", 0.02)
+
+    async def test() -> None:
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Slow, local_addr=("::1", 0))
+        monkeypatch.setattr(sdp, "PORT", transport.get_extra_info("sockname")[1])
+        assert await discover(await find(loopback), lambda event: None) == Found("::1", 50000, 0)
+        transport.close()
+
+    play(test())
 
 
 def test_port_of_discovery_in_use(loopback: str, play: Play) -> None:

@@ -1,0 +1,180 @@
+"""What must not trouble a station's discovery, over real sockets: whatever comes in, a good request is answered within
+a second, a session that goes on is answered too, and the log is not filled."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import ExitStack
+from typing import Final
+
+import pytest
+from attacked import DIN, SPEECHES, WITHIN_S, Attacked, Play, attacked, protected, soon
+
+from hlc import sdp, v2gtp
+from hlc.runtime.discovery import DiscoveryServer
+from hlc.runtime.interfaces import find
+from hlc.trace.events import Note, ignore
+
+REQUESTS: Final = {security: sdp.SdpRequest(security=security).frame() for security in sdp.Security}
+REQUEST: Final = REQUESTS[sdp.Security.NONE]
+WIRELESS: Final = sdp.SdpWirelessRequest(security=sdp.Security.NONE, coupling=sdp.Coupling.WPT).frame()
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    soon(monkeypatch)
+
+
+def bent(datagram: bytes) -> list[bytes]:
+    """A datagram with each of its octets bent, and cut and lengthened everywhere."""
+    out = [datagram[:length] for length in range(len(datagram))]
+    out += [datagram + bytes(length) for length in (1, 100, 1400)]
+    for place in range(len(datagram)):
+        for value in (0x00, 0x01, 0x7F, 0x80, 0xFF, datagram[place] ^ 1):
+            out.append(datagram[:place] + bytes([value]) + datagram[place + 1 :])
+    return out
+
+
+async def answers(datagrams: list[bytes], patience_s: float = 0.1) -> list[int]:
+    """Which of these are answered, by their place."""
+    found = []
+    with ExitStack() as closing:
+        socks = []
+        for datagram in datagrams:
+            sock = closing.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+            sock.setblocking(False)
+            sock.sendto(datagram, ("::1", sdp.PORT))
+            socks.append(sock)
+            await asyncio.sleep(0)
+        await asyncio.sleep(patience_s)
+        for place, sock in enumerate(socks):
+            try:
+                sdp.parse(*v2gtp.unframe(sock.recv(200)))
+            except BlockingIOError:
+                continue
+            found.append(place)
+    return found
+
+
+def noted(made: Attacked) -> int:
+    return len([event for event in made.events if isinstance(event, Note)])
+
+
+def test_an_empty_datagram(loopback: str, play: Play) -> None:
+    async def test() -> None:
+        async with attacked(loopback) as made:
+            assert await answers([b""] * 5) == []
+            assert noted(made) == 1
+
+    play(test())
+
+
+def test_sdp_garbage_of_every_field(loopback: str, play: Play) -> None:
+    """Only what is a request still, with whatever octets behind it, is answered."""
+    datagrams = [*bent(REQUEST), *bent(WIRELESS)]
+    good = [place for place, datagram in enumerate(datagrams) if datagram[: len(REQUEST)] in REQUESTS.values()]
+    assert len(good) > 3
+
+    async def test() -> None:
+        async with attacked(loopback) as made:
+            assert await answers(datagrams) == good
+            assert noted(made) <= 2
+
+    play(test())
+
+
+def test_sdp_garbage_of_every_field_of_the_wireless_variant(loopback: str, play: Play) -> None:
+    """What is only for people to read may be anything; security, transport and the frame may not."""
+    datagrams = bent(WIRELESS)
+    frame, security, transport = slice(0, 8), 8, 9
+
+    def fair(datagram: bytes) -> bool:
+        whole = len(datagram) >= len(WIRELESS) and datagram[frame] == WIRELESS[frame]
+        words = datagram[13:] if whole else b"\xff"
+        return whole and datagram[security] in (0x00, 0x10) and datagram[transport] == 0 and max(words) < 0x80
+
+    async def test() -> None:
+        interface = await find(loopback)
+        serving = asyncio.create_task(DiscoveryServer(interface, 50000, ignore, wireless=True).run())
+        await asyncio.sleep(0)
+        assert await answers(datagrams) == [place for place, each in enumerate(datagrams) if fair(each)]
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    play(test())
+
+
+def test_answers_go_on_after_a_connection_that_failed(loopback: str, play: Play) -> None:
+    """Whether TLS failed, or what was said."""
+    speech = SPEECHES["ISO 15118-2 over TLS 1.2"]
+
+    async def test() -> None:
+        async with attacked(loopback, speech, protected(plain=True)) as made:
+            for said in (b"", DIN.sap, b"\x16\x03\x01\x00\x05garbage", b"GET / HTTP/1.1\r\n\r\n", speech.sap):
+                peer = await made.connect()
+                await peer.put(said)
+                assert await made.discovered()
+                peer.sock.close()
+                assert await made.discovered()
+
+    play(test())
+
+
+def test_a_vehicle_that_asks_with_tls_and_without_in_turns_is_answered_each_time(loopback: str, play: Play) -> None:
+    """Real ones do so in one attachment. What is announced is served."""
+    asked = [sdp.Security.TLS] * 3 + [sdp.Security.NONE] + [sdp.Security.TLS] * 2 + [sdp.Security.NONE] * 2
+
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        speech = SPEECHES["ISO 15118-2 over TLS 1.2"]
+        async with attacked(loopback, speech, protected(plain=True)) as made:
+            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+                sock.setblocking(False)
+                for security in asked:
+                    sock.sendto(REQUESTS[security], ("::1", sdp.PORT))
+                    async with asyncio.timeout(WITHIN_S):
+                        answer = sdp.parse(*v2gtp.unframe(await loop.sock_recv(sock, 100)))
+                    assert isinstance(answer, sdp.SdpResponse)
+                    assert (answer.security, answer.port) == (security, made.server.port)
+                    made.speech = speech._replace(tls=speech.tls if security is sdp.Security.TLS else None)
+                    await made.serves()
+                    await made.leave()
+            made.speech = speech
+
+    play(test())
+
+
+FLOODS: Final = {"good requests": REQUEST, "garbage": bytes(10), "empty datagrams": b"", "long ones": bytes(1400)}
+
+
+@pytest.mark.parametrize("datagram", FLOODS.values(), ids=FLOODS.keys())
+def test_2000_sdp_requests_in_10_ms(loopback: str, play: Play, datagram: bytes) -> None:
+    """A session that goes on is answered meanwhile, and a good request soon after."""
+
+    async def test() -> None:
+        async with attacked(loopback) as made:
+            vehicle = await made.serves()
+            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+                for _ in range(2000):
+                    sock.sendto(datagram, ("::1", sdp.PORT))
+                async with asyncio.timeout(WITHIN_S):
+                    await vehicle.send(DIN.message(DIN.next))
+                    assert DIN.code(await vehicle.answer()) == "OK"
+                assert await made.discovered()
+            vehicle.sock.close()
+            assert noted(made) <= 3
+
+    play(test())
+
+
+def test_2000_sdp_requests_in_10_ms_from_as_many_ports_of_people_who_have_gone(loopback: str, play: Play) -> None:
+    async def test() -> None:
+        async with attacked(loopback) as made:
+            for _ in range(2000):
+                with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+                    sock.sendto(REQUEST, ("::1", sdp.PORT))
+            assert await made.discovered()
+            await made.serves()
+
+    play(test())
