@@ -41,7 +41,8 @@ ARROWS = {
     "hlc.sim": f"{SESSION} slac hlc.trace.matching hlc.sdp hlc.secc hlc.evcc",
     "hlc.trace.describe": "hlc.ids hlc.trace.events",
     "hlc.security": "hlc.trace.describe",
-    "hlc.trace.console": "hlc.ids hlc.trace.events hlc.trace.describe",
+    "hlc.trace.screen": "",
+    "hlc.trace.console": "hlc.ids hlc.trace.events hlc.trace.describe hlc.trace.screen",
     "hlc.trace.summary": "hlc.ids hlc.trace.events hlc.trace.describe hlc.trace.console",
     "hlc.trace.plain": "hlc.ids hlc.v2gtp hlc.trace.describe",
     "hlc.trace.record": "exi hlc.trace.plain",
@@ -53,9 +54,10 @@ ARROWS = {
     "hlc.runtime": f"{SESSION} slac hlc.security hlc.trace.matching hlc.sdp hlc.secc hlc.evcc",
     "hlc.capture": "exi slac slac.keys hlc.ids hlc.v2gtp hlc.sdp hlc.sap hlc.rules hlc.decisions hlc.quirks "
     "hlc.trace.events hlc.trace.describe hlc.trace.console hlc.trace.plain hlc.trace.record hlc.trace.values "
-    "hlc.trace.homeplug hlc.trace.chart hlc.trace.matching hlc.security",
+    "hlc.trace.homeplug hlc.trace.chart hlc.trace.matching hlc.trace.screen hlc.security",
     "hlc.commands": f"{SESSION} slac slac.keys hlc.security hlc.sdp hlc.secc hlc.evcc hlc.sim hlc.runtime hlc.capture "
-    "hlc.trace.describe hlc.trace.console hlc.trace.summary hlc.trace.jsonl hlc.trace.output hlc.trace.record",
+    "hlc.trace.describe hlc.trace.console hlc.trace.summary hlc.trace.jsonl hlc.trace.output hlc.trace.record "
+    "hlc.trace.screen",
     "hlc.cli": "hlc.commands hlc.runtime hlc.capture",
 }
 """For each room, the others that it may import."""
@@ -94,6 +96,8 @@ ALLOWED = {
     ("slac.powerline", "random.Random"): "a seeded generator: the same number gives the same line",
     ("hlc.trace.console", "os"): "asks what the terminal can show",
     ("hlc.trace.console", "shutil"): "asks how wide the terminal is",
+    ("hlc.trace.screen", "os"): "asks what the terminal can show",
+    ("hlc.trace.screen", "shutil"): "asks how wide it is",
     ("hlc.trace.output", "os"): "writes lines to the stream it is given",
     ("hlc.trace.output", "threading"): "keeps a stalled reader from holding a session up",
     ("hlc.trace.output", "queue"): "likewise",

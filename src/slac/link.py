@@ -4,7 +4,10 @@
     link.listen(machine_hears, link_failed)     # in a running asyncio loop
     link.send(frame)
 
-Frames are whole Ethernet frames without FCS, with their 802.1Q tag where they have one. Own frames are never heard.
+    tap = Tap("eth1")                           # HomePlug and IPv6, whoever sends it, this machine too
+    for at, frame in tap.read(): ...            # `at` as the kernel has stamped it
+
+Frames are whole Ethernet frames without FCS, with their 802.1Q tag where they have one. A `Link` never hears its own.
 This is for Linux (AF_PACKET, packet(7)) and needs CAP_NET_RAW.
 """
 
@@ -22,6 +25,7 @@ from typing import Final, Self
 
 HOMEPLUG: Final = 0x88E1
 """EtherType of management messages."""
+IPV6: Final = 0x86DD
 VLAN: Final = 0x8100
 SERVICE_VLAN: Final = 0x88A8
 
@@ -36,9 +40,12 @@ PACKET_MR_PROMISC: Final = 1
 PACKET_OUTGOING: Final = 4
 SO_ATTACH_FILTER: Final = 26
 SO_RCVBUFFORCE: Final = 33
+SO_TIMESTAMPNS: Final = 35
 SIOCGIFFLAGS: Final = 0x8913
 IFF_UP: Final = 1
+IFF_LOOPBACK: Final = 8
 ARPHRD_ETHER: Final = 1
+ARPHRD_LOOPBACK: Final = 772
 AUXDATA: Final = struct.Struct("=IIIHHHH")
 """status, length, captured length, offset of the MAC header, offset of the network header, VLAN TCI, VLAN TPID"""
 VLAN_VALID, VLAN_TPID_VALID = 0x10, 0x40
@@ -47,6 +54,8 @@ VNET: Final = struct.Struct("=BBHHHH")
 
 BUFFER: Final = 4 << 20
 """Octets that the kernel keeps for us: some 5,000 short frames, whatever else the program does meanwhile."""
+TAP_BUFFER: Final = 32 << 20
+"""Some 40,000 short frames: whoever decodes them may be held up for longer."""
 BATCH: Final = 64
 """Frames read at a stretch before the other tasks of the loop have their turn."""
 LONGEST: Final = 1 << 17
@@ -55,6 +64,10 @@ LONGEST: Final = 1 << 17
 
 class LinkError(Exception):
     """The interface cannot be used, or no longer: one line that says why and what to do."""
+
+
+class LinkDownError(LinkError):
+    """The interface was set down. It is heard again when it is up."""
 
 
 class Unfinished(bytes):
@@ -66,36 +79,24 @@ class Unfinished(bytes):
     rest: bytes
 
 
-class Link:
-    """A raw socket on an interface. With `everything`, all frames of all stations are heard (promiscuous), as a bridge
-    needs it; else only HomePlug frames.
+class _Raw:
+    """A raw socket on an interface, not bound yet. Raises `LinkError`."""
 
-    Raises `LinkError`.
-    """
-
-    def __init__(self, interface: str, *, everything: bool = False) -> None:
+    def __init__(self, interface: str) -> None:
         self.name = interface
-        self.everything = everything
-        self.unsent = 0
-        """Frames that the interface did not take: they are lost, as on any Ethernet."""
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._dropped = 0
         self._buffer = bytearray(LONGEST)
         self._views = [memoryview(self._buffer)]
         self._socket = self._open()
+        self._index = 0
         try:
-            *_, hardware, mac = self._prepare()
+            self._prepare()
         except OSError as error:
             self._socket.close()
             raise LinkError(f"interface {interface} cannot be used: {error.strerror or error}") from error
         except LinkError:
             self._socket.close()
             raise
-        if hardware != ARPHRD_ETHER:
-            self._socket.close()
-            raise LinkError(f"interface {interface} is no Ethernet: HomePlug messages need one")
-        self.mac: bytes = mac
-        """The interface's own address, 6 octets."""
 
     def _open(self) -> socket.socket:
         try:
@@ -109,29 +110,104 @@ class Link:
         except OSError as error:
             raise LinkError(f"there is no raw Ethernet here: {error.strerror or error}") from error
 
-    def _prepare(self) -> tuple[str, int, int, int, bytes]:
-        sock, name = self._socket, self.name
+    def _prepare(self) -> None:
+        """Make the socket ready, and bind it."""
+        raise NotImplementedError
+
+    def _find(self) -> None:
+        """The interface, which must be there and up."""
+        name = self.name
         try:
-            index = socket.if_nametoindex(name)
+            self._index = socket.if_nametoindex(name)
         except OSError as error:
             there = ", ".join(known for _, known in socket.if_nameindex())
             raise LinkError(f"there is no interface {name}; this machine has {there}") from error
-        request = fcntl.ioctl(sock, SIOCGIFFLAGS, name.encode().ljust(40, b"\0"))  # struct ifreq
-        if not struct.unpack_from("=H", request, 16)[0] & IFF_UP:
+        if not self._flags() & IFF_UP:
             raise LinkError(f"interface {name} is down: ip link set {name} up")
+
+    def _flags(self) -> int:
+        """Of the interface."""
+        request = fcntl.ioctl(self._socket, SIOCGIFFLAGS, self.name.encode().ljust(40, b"\0"))  # struct ifreq
+        return int(struct.unpack_from("=H", request, 16)[0])
+
+    def _room(self, octets: int) -> None:
+        """Let the kernel keep so much for us."""
         try:
-            sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, octets)
         except PermissionError:  # needs CAP_NET_ADMIN: without it as much as net.core.rmem_max allows
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-        attach_filter(sock, homeplug_only=not self.everything)
-        sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, octets)
+
+    def _promiscuous(self) -> None:
+        """Hear what goes to other stations."""
+        membership = struct.pack("=IHH8s", self._index, PACKET_MR_PROMISC, 0, b"")
+        self._socket.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, membership)
+
+    def _bind(self) -> tuple[int, bytes]:
+        """Hear from now on. The kind of hardware, and its address."""
+        self._socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+        self._socket.bind((self.name, ETH_P_ALL))
+        *_, hardware, mac = self._socket.getsockname()
+        return hardware, mac
+
+    @property
+    def dropped(self) -> int:
+        """Frames lost because we did not read in time."""
+        # The kernel begins anew after each answer.
+        statistics = self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8)
+        self._dropped += struct.unpack("=II", statistics)[1]
+        return self._dropped
+
+    def fileno(self) -> int:
+        """For `select` and event loops: readable when frames wait, or something is wrong."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Hear nothing any more."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _lost(self, error: OSError) -> LinkError:
+        if self._there():
+            return LinkDownError(f"interface {self.name} went down: {error.strerror or error}")
+        return LinkError(f"interface {self.name} is gone")
+
+    def _there(self) -> bool:
+        return (self._index, self.name) in socket.if_nameindex()
+
+
+class Link(_Raw):
+    """A raw socket on an interface. With `everything`, all frames of all stations are heard (promiscuous), as a bridge
+    needs it; else only HomePlug frames.
+
+    Raises `LinkError`.
+    """
+
+    def __init__(self, interface: str, *, everything: bool = False) -> None:
+        self.everything = everything
+        self.unsent = 0
+        """Frames that the interface did not take: they are lost, as on any Ethernet."""
+        self.mac = b""
+        """The interface's own address, 6 octets."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        super().__init__(interface)
+
+    def _prepare(self) -> None:
+        self._find()
+        self._room(BUFFER)
+        attach_filter(self._socket, NOT_OUR_OWN + (() if self.everything else ONLY_HOMEPLUG) + ACCEPT)
         if self.everything:
-            sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
-            promiscuous = struct.pack("=IHH8s", index, PACKET_MR_PROMISC, 0, b"")
-            sock.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, promiscuous)
-        sock.bind((name, ETH_P_ALL))
-        address: tuple[str, int, int, int, bytes] = sock.getsockname()
-        return address
+            self._socket.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+            self._promiscuous()
+        hardware, self.mac = self._bind()
+        if hardware != ARPHRD_ETHER:
+            raise LinkError(f"interface {self.name} is no Ethernet: HomePlug messages need one")
 
     # Sending and hearing
 
@@ -175,26 +251,10 @@ class Link:
 
         self._loop.add_reader(self._socket, readable)
 
-    @property
-    def dropped(self) -> int:
-        """Frames lost because we did not read in time."""
-        # The kernel begins anew after each answer.
-        statistics = self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8)
-        self._dropped += struct.unpack("=II", statistics)[1]
-        return self._dropped
-
     def close(self) -> None:
         """Stop listening."""
         self._stop()
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.close()
 
     # Inside
 
@@ -202,11 +262,6 @@ class Link:
         if self._loop is not None:
             self._loop.remove_reader(self._socket)
             self._loop = None
-
-    def _lost(self, error: OSError) -> LinkError:
-        if self.name in {name for _, name in socket.if_nameindex()}:
-            return LinkError(f"interface {self.name} went down: {error.strerror or error}")
-        return LinkError(f"interface {self.name} is gone")
 
     def _frame(self, length: int, auxiliary: list[tuple[int, int, bytes]]) -> bytes:
         start = VNET.size if self.everything else 0
@@ -224,6 +279,62 @@ class Link:
             flags, gso, header + moved if gso else header, size, checksum_start + moved, checksum_place
         )
         return unfinished
+
+
+class Tap(_Raw):
+    """What goes over an interface in either direction, whoever sends it and to whom: HomePlug and IPv6, tagged or not.
+
+    On the loopback interface, where every frame leaves and arrives, each is heard once. Raises `LinkError`.
+    """
+
+    def _prepare(self) -> None:
+        self._find()
+        self._room(TAP_BUFFER)
+        loopback = bool(self._flags() & IFF_LOOPBACK)
+        attach_filter(self._socket, (NOT_OUR_OWN if loopback else ()) + OF_CHARGING + ACCEPT)
+        self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self._promiscuous()
+        hardware, _ = self._bind()
+        if hardware not in (ARPHRD_ETHER, ARPHRD_LOOPBACK):
+            raise LinkError(f"interface {self.name} is no Ethernet: what a modem says comes over one")
+
+    def fault(self) -> LinkError | None:
+        """What keeps it from hearing: the interface is down, or gone."""
+        try:
+            if self._there():
+                return None if self._flags() & IFF_UP else LinkDownError(f"interface {self.name} is down")
+        except OSError:  # it went between the two looks
+            pass
+        return LinkError(f"interface {self.name} is gone")
+
+    def read(self) -> list[tuple[float, bytes]]:
+        """The frames that wait, at most `BATCH` of them, each with its time in seconds since 1970.
+
+        Raises `LinkDownError`, and `LinkError` where the interface is gone.
+        """
+        frames: list[tuple[float, bytes]] = []
+        receive, views, buffer = self._socket.recvmsg_into, self._views, self._buffer
+        while len(frames) < BATCH:
+            try:
+                length, auxiliary, _, _ = receive(views, 128)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError as error:
+                if frames:
+                    break  # with this the error is forgotten: `fault` tells it still
+                raise self._lost(error) from error
+            frame, tag = bytes(buffer[:length]), vlan_tag(auxiliary)
+            frames.append((stamp(auxiliary), frame if tag is None else frame[:12] + tag + frame[12:]))
+        return frames
+
+
+def stamp(auxiliary: list[tuple[int, int, bytes]]) -> float:
+    """When the kernel saw a frame, in seconds since 1970."""
+    for level, kind, data in auxiliary:
+        if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+            seconds, nanoseconds = struct.unpack("@ll", data)
+            return float(seconds + nanoseconds / 1e9)
+    return 0.0
 
 
 def vlan_tag(auxiliary: list[tuple[int, int, bytes]]) -> bytes | None:
@@ -260,15 +371,25 @@ ONLY_HOMEPLUG: Final[tuple[Instruction, ...]] = (
     (IF_EQUAL, 1, 0, HOMEPLUG),
     (RETURN, 0, 0, 0),
 )
+OF_CHARGING: Final[tuple[Instruction, ...]] = (
+    (LOAD_HALF, 0, 0, 12),
+    (IF_EQUAL, 7, 0, HOMEPLUG),
+    (IF_EQUAL, 6, 0, IPV6),
+    (IF_EQUAL, 1, 0, VLAN),
+    (IF_EQUAL, 0, 3, SERVICE_VLAN),
+    (LOAD_HALF, 0, 0, 16),
+    (IF_EQUAL, 2, 0, HOMEPLUG),
+    (IF_EQUAL, 1, 0, IPV6),
+    (RETURN, 0, 0, 0),
+)
 ACCEPT: Final[tuple[Instruction, ...]] = ((RETURN, 0, 0, WHOLE),)
 
 
-def attach_filter(sock: socket.socket, *, homeplug_only: bool) -> None:
-    """Let the kernel drop our own frames, and what is no HomePlug frame."""
-    program = NOT_OUR_OWN + (ONLY_HOMEPLUG if homeplug_only else ()) + ACCEPT
+def attach_filter(sock: socket.socket, program: tuple[Instruction, ...]) -> None:
+    """Let the kernel drop what a program of classic BPF does not accept."""
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *instruction) for instruction in program))
     pointer = struct.pack("@HP", len(program), ctypes.addressof(code))
     sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, pointer)
 
 
-__all__ = ["Link", "LinkError", "Unfinished"]
+__all__ = ["Link", "LinkDownError", "LinkError", "Tap", "Unfinished"]

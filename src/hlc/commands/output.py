@@ -15,8 +15,8 @@ from typing import Final
 
 from hlc.trace.console import Console, Paint, colours_wanted
 from hlc.trace.events import Event, SessionEnded, Trace
-from hlc.trace.jsonl import JsonLines
-from hlc.trace.output import BackgroundWriter, Deferred, fan_out
+from hlc.trace.jsonl import JsonLines, lost_lines
+from hlc.trace.output import BackgroundWriter, Deferred, fan_out, too_slow
 from hlc.trace.summary import Summary
 
 STDOUT: Final = 1
@@ -162,7 +162,8 @@ def output(*, json: bool) -> Iterator[Output]:
     with ExitStack() as closing:
         writers = {}
         for descriptor in (STDOUT, STDERR):
-            writers[descriptor] = BackgroundWriter(descriptor)
+            instead = lost_lines if json and descriptor == STDOUT else too_slow
+            writers[descriptor] = BackgroundWriter(descriptor, instead)
             closing.callback(writers[descriptor].close)
         made = Output(json=json, results=writers[STDOUT], log=writers[STDERR])
         closing.callback(made.close)

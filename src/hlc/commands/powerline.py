@@ -18,6 +18,7 @@ from hlc.runtime.errors import SetupError, WrongUsage
 from hlc.runtime.interfaces import known
 from hlc.runtime.powerline import Bridge
 from hlc.runtime.signals import interrupts
+from hlc.trace.jsonl import lost_lines
 from hlc.trace.output import BackgroundWriter
 from slac.link import Link, LinkError
 from slac.powerline import (
@@ -188,7 +189,7 @@ async def _carry(options: Any, line: Powerline, modems: dict[str, SimulatedModem
         links = {}
         for name, modem in modems.items():
             links[modem] = closing.enter_context(Link(name, everything=True))
-        writer = BackgroundWriter(STDOUT if options.json else STDERR)
+        writer = BackgroundWriter(STDOUT, lost_lines) if options.json else BackgroundWriter(STDERR)
         closing.callback(writer.close)
         began = asyncio.get_running_loop().time()
 

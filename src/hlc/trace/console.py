@@ -13,14 +13,12 @@ file gets now and then.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 import textwrap
-from enum import Enum
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from hlc.trace.describe import alarm, describe, document, headline, leaves
+from hlc.trace.describe import alarm, describe, document, headline, leaves, news
 from hlc.trace.events import (
     Event,
     Fault,
@@ -38,14 +36,12 @@ from hlc.trace.events import (
     TimerExpired,
     Unmatched,
 )
+from hlc.trace.screen import Screen, Stream, clipped
 
 BAR: Final = 24
 """Characters of the bar that shows the state of charge."""
 STATUS_EVERY_S: Final = 60.0
 """How often a file gets a status line, in the session's time."""
-REWRITE_EVERY_S: Final = 0.05
-"""How often a terminal's status line is rewritten at most, in real time; `clock` tells it."""
-
 VALUES: Final = 55
 """Column in which the values of messages begin."""
 NARROWEST: Final = 24
@@ -60,17 +56,6 @@ COLOURS: Final = {
     Side.EVCC: "36",
     Side.SECC: "35",
 }
-
-FICKLE: Final = ("LimitAchieved", "EVSEIsolationStatusIsUsed", "MeterInfoRequested")
-"""Flags that come and go in a loop; they do not make a message new."""
-
-
-class Stream(Protocol):
-    """What a console writes to."""
-
-    def write(self, text: str, /) -> object: ...
-    def flush(self) -> object: ...
-    def isatty(self) -> bool: ...
 
 
 class Paint:
@@ -98,11 +83,10 @@ class Console:
 
     def __init__(self, stream: Stream, *, began: float = 0.0, clock: Any = None, faults_only: bool = False) -> None:
         self._stream = stream
-        self._live = stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._screen = Screen(stream, clock)
         self._paint = Paint(colours_wanted(stream))
         self._unicode = "utf" in (getattr(stream, "encoding", None) or sys.stdout.encoding or "").lower()
         self._began = began
-        self._clock = clock
         self._faults_only = faults_only
         self._codes: dict[Side, int] = {}
         self._labels: dict[Side, str] = {}
@@ -111,9 +95,6 @@ class Console:
         """A request whose sender's states are not traced: the heading is the answering side's, which comes after it."""
         self._shown: dict[str, Any] = {}
         """What the last message of each name said, figures aside."""
-        self._status = ""
-        self._drawn = False
-        self._rewritten = -1.0
         self._written_at = 0.0
         self._soc: float | None = None
         self._power: dict[Side, tuple[float, float]] = {}
@@ -175,44 +156,38 @@ class Console:
 
     def text(self, line: str = "") -> None:
         """A line of plain text among the events."""
-        self._write(line)
+        self._screen.line(line)
 
     def finish(self) -> None:
         """No status line any more."""
-        self._status = ""
-        if self._drawn:
-            self._drawn = False
-            self._stream.write("\r\x1b[K")
+        self._screen.clear()
 
     # events
 
     def _message(self, event: Message) -> None:
-        element = document(event.message)[1]
-        values = leaves(element)
-        news = {
-            name: value
-            for name, value in values.items()
-            if isinstance(value, Enum | bool) and not name.endswith(FICKLE)
-        }
+        values = leaves(document(event.message)[1])
+        said_anew = news(values)
         soc = values.get("EVRESSSOC", values.get("PresentSOC"))
         if soc is not None and Side.EVCC not in self._power:
             self._soc = float(soc)
-        if self._shown.get(event.name) == news:
+        if self._shown.get(event.name) == said_anew:
             return
-        self._shown[event.name] = news
+        self._shown[event.name] = said_anew
         self._head(event.side)
         said, bad = describe(event), alarm(event)
         if bad and bad not in said:
             said = f"{bad}  {said}"
         first, *more = self._wrapped(said)
-        self._write(f"{self._stamp(event.at, event.side)}  {headline(event):<31} {self._red(first, bad)}".rstrip())
+        self._screen.line(
+            f"{self._stamp(event.at, event.side)}  {headline(event):<31} {self._red(first, bad)}".rstrip()
+        )
         for line in more:
-            self._write(" " * VALUES + self._red(line, bad))
+            self._screen.line(" " * VALUES + self._red(line, bad))
 
     def _wrapped(self, said: str) -> list[str]:
         """The values of a message, on as many lines as a terminal needs."""
         room = shutil.get_terminal_size().columns - VALUES
-        if not self._live or len(said) <= room or room < NARROWEST:
+        if not self._screen.live or len(said) <= room or room < NARROWEST:
             return [said]
         return textwrap.wrap(said, room, break_long_words=False, break_on_hyphens=False)
 
@@ -230,7 +205,7 @@ class Console:
         label = self._labels.get(side, "")
         if label and label != self._heading:
             self._heading = label
-            self._write(self._paint("bold", label))
+            self._screen.line(self._paint("bold", label))
 
     def _measured(self, event: Measurement) -> None:
         self._power[event.side] = event.volts, event.amps
@@ -239,16 +214,12 @@ class Console:
         # The station's figures are what flows; a vehicle alone has its own.
         if event.side is Side.EVCC and Side.SECC in self._power:
             return
-        self._status = self._status_line(event.at, *self._power[event.side])
-        if not self._live:
-            if event.amps > 1.0 and event.at - self._written_at >= STATUS_EVERY_S:
-                self._written_at = event.at
-                self._stream.write(self._status + "\n")
-            return
-        now = self._clock() if self._clock is not None else None
-        if now is None or now - self._rewritten >= REWRITE_EVERY_S:
-            self._rewritten = now or 0.0
-            self._draw()
+        status = self._status_line(event.at, *self._power[event.side])
+        if self._screen.live:
+            self._screen.status(status)
+        elif event.amps > 1.0 and event.at - self._written_at >= STATUS_EVERY_S:
+            self._written_at = event.at
+            self._screen.line(status)
 
     def _status_line(self, at: float, volts: float, amps: float) -> str:
         parts = [f"{at - self._began:9.2f} s  "]
@@ -266,28 +237,11 @@ class Console:
     # lines
 
     def _line(self, at: float, side: Side, colour: str, kind: str, text: str) -> None:
-        self._write(f"{self._stamp(at, side)}  {self._paint(colour, f'{kind:>5}')} {text}")
+        self._screen.line(f"{self._stamp(at, side)}  {self._paint(colour, f'{kind:>5}')} {text}")
 
     def _stamp(self, at: float, side: Side) -> str:
         code = self._codes.get(side)
         return f"{at - self._began:9.2f} s  {self._paint(side, side.value)} {'' if code is None else code:>3}"
-
-    def _write(self, line: str) -> None:
-        if self._drawn:
-            self._stream.write("\r\x1b[K")
-            self._drawn = False
-        if self._live:
-            line = clipped(line, shutil.get_terminal_size().columns)
-        self._stream.write(line + "\n")
-        if self._live and self._status:
-            self._draw()
-
-    def _draw(self) -> None:
-        """Rewrite the status line."""
-        line = clipped(self._status, shutil.get_terminal_size().columns - 1)
-        self._stream.write(f"\r{line}\x1b[K")
-        self._drawn = True
-        self._stream.flush()
 
 
 ODD: Final = frozenset(
@@ -305,21 +259,4 @@ def matched(event: Matched) -> str:
 BLAME: Final = {"local": "ours", "remote": "the other side's", "setup": "the installation's"}
 
 
-ESCAPE: Final = re.compile(r"(\x1b\[[0-9;]*m)")
-
-
-def clipped(line: str, width: int) -> str:
-    """A line cut to a width; escape sequences take none."""
-    pieces = ESCAPE.split(line)  # text and escape sequences in turns
-    if sum(map(len, pieces[::2])) <= width:
-        return line
-    out, room = [], width - 1
-    for piece in pieces:
-        if piece.startswith("\x1b"):
-            out.append(piece)
-        else:
-            out.append(piece[:room])
-            if len(piece) > room:
-                return "".join(out) + "…" + ("\x1b[0m" if len(pieces) > 1 else "")
-            room -= len(piece)
-    return "".join(out)
+__all__ = ["Console", "Paint", "Stream", "clipped", "colours_wanted", "matched"]

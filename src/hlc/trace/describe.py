@@ -20,8 +20,8 @@ DEEPEST: Final = 6
 """Levels of a message that are looked into."""
 MOST: Final = 120
 """Characters of a line made from a message that no phrase fits."""
-
-
+FICKLE: Final = ("LimitAchieved", "EVSEIsolationStatusIsUsed", "MeterInfoRequested")
+"""Flags that come and go in a loop; they do not make a message new."""
 SENSIBLE: Final = 1e9
 """Numbers from here on, which the exponents of ISO 15118-20 allow, are shown as powers of ten."""
 
@@ -83,6 +83,13 @@ def leaves(element: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     _collect(element, found, 0)
     return found
+
+
+def news(values: dict[str, Any]) -> dict[str, Any]:
+    """What makes a message another one than the last of its name: of its `leaves` codes and flags, not figures."""
+    return {
+        name: value for name, value in values.items() if isinstance(value, Enum | bool) and not name.endswith(FICKLE)
+    }
 
 
 def _collect(element: Any, found: dict[str, Any], depth: int) -> None:

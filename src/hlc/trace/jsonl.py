@@ -45,3 +45,8 @@ def plain_event(event: Event) -> dict[str, Any]:
         return {"event": "mme", "at": plain(event.at), **told}
     fields = {name: plain(getattr(event, name)) for name in event.__struct_fields__}
     return {"event": type(event).__name__.lower(), **fields}
+
+
+def lost_lines(count: int) -> str:
+    """An object that stands for so many lines that were lost."""
+    return f'{{"lost_lines":{count}}}'

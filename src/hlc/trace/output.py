@@ -19,6 +19,8 @@ from hlc.trace.events import Event, Trace
 
 MAX_WAITING: Final = 10_000
 """Lines that may wait for a stalled reader."""
+MAX_OCTETS: Final = 16 << 20
+"""Octets that may wait for it."""
 
 
 def fan_out(*consumers: Trace) -> Trace:
@@ -67,26 +69,44 @@ class Deferred:
         self._waiting.append((trace, event))
 
 
-class BackgroundWriter:
-    """Lines written to a file descriptor by a thread of their own; a text stream as far as `print` needs one."""
+def too_slow(lost: int) -> str:
+    """What stands in the place of lines that were lost."""
+    return f"({lost} lines lost: the reader was too slow)"
 
-    def __init__(self, descriptor: int) -> None:
+
+class BackgroundWriter:
+    """Lines written to a file descriptor by a thread of their own; a text stream as far as `print` needs one.
+
+    `instead` gives the line that stands for so many that were lost.
+    """
+
+    def __init__(self, descriptor: int, instead: Callable[[int], str] = too_slow) -> None:
         self._descriptor = descriptor
+        self._instead = instead
         self._queue: SimpleQueue[bytes | None] = SimpleQueue()
+        self._queued = 0
+        self._written = 0
+        """Octets; each counted by one thread only."""
         self._lost = 0
-        self._broken = False
+        self.lost = 0
+        """Lines, all in all."""
+        self.broken = False
+        """Whether the reader has gone."""
         self._thread = threading.Thread(target=self._write_all, name="writer", daemon=True)
         self._thread.start()
 
     def write(self, text: str) -> int:
         """Queue text; when too much waits already it is lost, and its loss noted in the output."""
-        if self._queue.qsize() >= MAX_WAITING:
+        if self._queue.qsize() >= MAX_WAITING or self._queued - self._written >= MAX_OCTETS:
             self._lost += 1
+            self.lost += 1
         else:
             if self._lost:
-                text = f"({self._lost} lines lost: the reader was too slow)\n{text}"
+                text = f"{self._instead(self._lost)}\n{text}"
                 self._lost = 0
-            self._queue.put(text.encode("utf-8", "replace"))
+            data = text.encode("utf-8", "replace")
+            self._queued += len(data)
+            self._queue.put(data)
         return len(text)
 
     def flush(self) -> None:
@@ -103,6 +123,8 @@ class BackgroundWriter:
 
     def close(self, patience_s: float = 1.0) -> None:
         """Write what waits, unless the reader stalls for longer than `patience_s`."""
+        if self._lost:
+            self._queue.put(f"{self._instead(self._lost)}\n".encode())
         self._queue.put(None)
         self._thread.join(patience_s)
 
@@ -117,8 +139,10 @@ class BackgroundWriter:
                 pass
             last = None in pieces
             data = b"".join(piece for piece in pieces if piece is not None)
-            while data and not self._broken:
+            size = len(data)
+            while data and not self.broken:
                 try:
                     data = data[os.write(self._descriptor, data) :]
-                except OSError:  # the reader has gone
-                    self._broken = True
+                except OSError:
+                    self.broken = True
+            self._written += size

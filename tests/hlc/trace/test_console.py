@@ -11,7 +11,7 @@ import pytest
 from exi.messages import din70121 as din
 from hlc.ids import ChargePointState, VehicleState, message_id
 from hlc.sdp import SdpResponse
-from hlc.trace.console import Console, clipped
+from hlc.trace.console import Console
 from hlc.trace.events import (
     Blame,
     Event,
@@ -202,17 +202,3 @@ def test_without_unicode_the_bar_is_ascii() -> None:
     flow = Measurement(at=60.0, side=Side.EVCC, volts=400.0, amps=100.0, soc=50.0)
     (line,) = shown(flow, stream=stream)
     assert "[############............]" in line
-
-
-@pytest.mark.parametrize(
-    ("line", "width", "result"),
-    [
-        ("short", 10, "short"),
-        ("exactly 10", 10, "exactly 10"),
-        ("more than 10", 10, "more than…"),
-        ("\x1b[1mbold\x1b[0m", 4, "\x1b[1mbold\x1b[0m"),
-        ("\x1b[1mbolder\x1b[0m", 4, "\x1b[1mbol…\x1b[0m"),
-    ],
-)
-def test_clipped(line: str, width: int, result: str) -> None:
-    assert clipped(line, width) == result
