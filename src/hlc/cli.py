@@ -38,6 +38,7 @@ examples:
   hlc pki show pki                      who is who, how long still, and what is wrong
 
   read a session:
+  hlc sniff eth1                        who says what on an interface, while it happens (as root)
   hlc decode session.pcapng             who said what, when, and what went wrong
   hlc decode 8000dbab9371d3234b71d1b981899189d191818991d26b9b3a232b30020000040040
   hlc encode message.xml                the way back: from XML or JSON to EXI
@@ -107,17 +108,9 @@ def _pki() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any], i
 
 
 def _sniff() -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[Any], int]]:
-    def add_arguments(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("interface", metavar="INTERFACE", nargs="?")
+    from hlc.commands import sniff
 
-    def run(options: Any) -> int:
-        print(
-            "hlc sniff: not built yet: record with tcpdump -i INTERFACE -w FILE.pcap, then hlc decode FILE.pcap",
-            file=sys.stderr,
-        )
-        return 2
-
-    return add_arguments, run
+    return sniff.add_arguments, sniff.run
 
 
 COMMANDS: Final = {
@@ -130,7 +123,7 @@ COMMANDS: Final = {
     "modem": Command("ask the powerline modem behind an interface, or give it a key", _modem),
     "powerline": Command("a simulated powerline between real interfaces", _powerline),
     "pki": Command("make certificates for tests, or explain certificates", _pki),
-    "sniff": Command("decode a session while it happens (not built yet)", _sniff),
+    "sniff": Command("decode a session while it happens", _sniff),
 }
 
 

@@ -51,32 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     what = "a capture (pcap, pcapng), a payload in hexadecimal or a file of one, or - for standard input"
     parser.add_argument("input", nargs="+", metavar="FILE|HEX|-", help=what)
-
-    views = parser.add_argument_group("what to show of a capture (without one of these: every message)")
-    shown = views.add_mutually_exclusive_group()
-    shown.add_argument("--summary", action="store_true", help="counts, and how each matching and session went")
-    shown.add_argument("--doctor", action="store_true", help="what went wrong, why, by whom, and what to do about it")
-    shown.add_argument("--timeline", action="store_true", help="the states of either side against time, as a chart")
-    shown.add_argument("--timing", action="store_true", help="how long everything took, against what is allowed")
-    shown.add_argument("--csv", action="store_true", help="a row per message, with its figures, for analysis")
-
-    files = parser.add_argument_group("files to write (--plot and --parquet: instead of showing every message)")
-    files.add_argument("--plot", metavar="FILE", help="a picture (png, svg, pdf) of each session")
-    files.add_argument("--write", metavar="FILE", help="a copy as pcapng that holds the secrets of its TLS connections")
-    files.add_argument("--parquet", metavar="FILE", help="a row per message, with its figures and the whole message")
-
-    written = parser.add_argument_group("in which form")
-    form = written.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="JSON: an object per line and message, or one for all")
-    form.add_argument("--xml", action="store_true", help="XML: one line per message, in the notation of the schema")
+    forms.add_arguments(parser, "a copy as pcapng that holds the secrets of its TLS connections")
 
     payload = parser.add_argument_group("of a payload")
     payload.add_argument("--schema", metavar="NAME", help="read it by this schema only; without it all are tried")
     payload.add_argument("--bits", action="store_true", help="every event code and value with its bits")
     payload.add_argument("--fragment", action="store_true", help="it is an EXI fragment, as it is signed")
-
-    secrets = parser.add_argument_group("of TLS")
-    secrets.add_argument("--keylog", metavar="FILE", help="secrets of TLS (NSS key log) besides those in the capture")
 
 
 def decode(args: argparse.Namespace) -> int:

@@ -4,27 +4,36 @@ every reader decrypts it without anything else."""
 from __future__ import annotations
 
 import os
+import struct
+import time
 from pathlib import Path
+from typing import Final
 
 from hlc.capture import blocks
 
-NANOSECONDS = 9
+NANOSECONDS: Final = 9
+STATISTICS: Final = 5
+"""The kind of a block that tells how many frames were received and dropped."""
+GATHERED: Final = 1 << 18
+"""Octets that are gathered before they are written."""
 
 
 class FrameWriter:
-    """Give it frames in order, and secrets at the latest with the frame that they are for.
+    """Give it frames in order, and secrets at the latest with the frame that they are for, or when it is flushed.
 
-    Raises `OSError` where the file cannot be created. What fails later is kept in `error`: reading goes on. `at_once`:
-    each block is in the file when the call returns, as for one that grows while others read it.
+    Frames are gathered before they are written: who listens live and calls `flush` once a second loses no more than a
+    second, whatever happens. Raises `OSError` where the file cannot be created. What fails later is kept in `error`:
+    reading goes on.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, at_once: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.error: OSError | None = None
-        self._at_once = at_once
-        self._file = open(self.path, "wb")  # noqa: SIM115
+        self.frames = 0
+        self._file = open(self.path, "wb", buffering=0)  # noqa: SIM115
         self._interfaces: dict[int, int] = {}
-        self._write(blocks.section())
+        self._waiting = bytearray(blocks.section())
+        self.flush()
 
     def frame(self, link: int, nanoseconds: int, wire: int, data: bytes, keylog: bytes = b"") -> None:
         """A frame of this link type; its time counts from 1970, and it had `wire` octets on the wire.
@@ -32,26 +41,40 @@ class FrameWriter:
         `keylog` are secrets of connections that this frame, or one behind it, is of.
         """
         if keylog:
-            self._write(blocks.secrets(keylog))
+            self._waiting += blocks.secrets(keylog)
         number = self._interfaces.get(link)
         if number is None:
             number = self._interfaces[link] = len(self._interfaces)
-            self._write(blocks.interface(link, NANOSECONDS))
-        self._write(blocks.packet(number, nanoseconds, data, wire))
+            self._waiting += blocks.interface(link, NANOSECONDS)
+        self._waiting += blocks.packet(number, nanoseconds, data, wire)
+        self.frames += 1
+        if len(self._waiting) >= GATHERED:
+            self.flush()
 
-    def close(self) -> None:
-        """Close the file; again is allowed."""
+    def flush(self, keylog: bytes = b"") -> None:
+        """Write what there is. `keylog` are secrets that became known meanwhile: they stand before the frames that were
+        gathered, for a reader that reads once needs them there."""
+        if keylog:
+            self._waiting[:0] = blocks.secrets(keylog)
+        if self.error is None:
+            try:
+                while self._waiting:
+                    del self._waiting[: self._file.write(self._waiting)]
+            except OSError as error:
+                self.error = error
+        self._waiting.clear()
+
+    def close(self, dropped: int | None = None) -> None:
+        """Close the file; again is allowed. `dropped`: so many frames were lost before they came here."""
+        if self._file.closed:
+            return
+        if dropped is not None and self._interfaces:
+            now = time.time_ns()
+            head = struct.pack("<3I", 0, now >> 32, now & 0xFFFFFFFF)
+            counts = struct.pack("<HHQHHQ4x", 4, 8, self.frames + dropped, 5, 8, dropped)  # isb_ifrecv, isb_ifdrop
+            self._waiting += blocks.block(STATISTICS, head + counts)
+        self.flush()
         try:
             self._file.close()
         except OSError as error:
             self.error = self.error or error
-
-    def _write(self, octets: bytes) -> None:
-        if self.error is not None:
-            return
-        try:
-            self._file.write(octets)
-            if self._at_once:
-                self._file.flush()
-        except OSError as error:
-            self.error = error

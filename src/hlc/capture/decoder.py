@@ -110,6 +110,14 @@ class Decoder:
         if captured.link == ETHERNET:
             self._plug_ins.heard(captured.data[6:12], captured.data[:6])
 
+    def quiet(self, at: float) -> None:
+        """No frame has come until `at`: what is over by then is ended, as it would be by the next frame."""
+        totals = self.totals
+        if totals.first_at is not None and at > totals.last_at:
+            totals.last_at = at
+            if at >= self._next_look:
+                self._look(at)
+
     def close(self) -> None:
         """The end of the capture."""
         self.totals.duties = self._matchings.duties

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from hlc.capture.report import JsonLines, JsonSummary, Lines, Report, Several, XmlLines
+from hlc.capture.folded import FoldedLines
+from hlc.capture.report import JsonLines, JsonSummary, Lines, Print, Report, Several, XmlLines
 from hlc.trace.console import Paint, colours_wanted
+from hlc.trace.screen import Screen
 
 VIEWS: Final = ("summary", "doctor", "timeline", "timing", "csv")
 """Options that choose what of a capture is shown; without one it is every message."""
@@ -20,6 +22,30 @@ NO_JSON: Final = {"csv": "--csv is a form of its own"}
 """Views that have no JSON, and why."""
 LINES: Final = 512
 """So many lines are written at once at most."""
+
+
+def add_arguments(parser: argparse.ArgumentParser, write: str) -> None:
+    """The options that choose a report; what `--write` writes."""
+    views = parser.add_argument_group("what to show of a capture (without one of these: every message)")
+    shown = views.add_mutually_exclusive_group()
+    shown.add_argument("--summary", action="store_true", help="counts, and how each matching and session went")
+    shown.add_argument("--doctor", action="store_true", help="what went wrong, why, by whom, and what to do about it")
+    shown.add_argument("--timeline", action="store_true", help="the states of either side against time, as a chart")
+    shown.add_argument("--timing", action="store_true", help="how long everything took, against what is allowed")
+    shown.add_argument("--csv", action="store_true", help="a row per message, with its figures, for analysis")
+
+    files = parser.add_argument_group("files to write (--plot and --parquet: instead of showing every message)")
+    files.add_argument("--plot", metavar="FILE", help="a picture (png, svg, pdf) of each session")
+    files.add_argument("--write", metavar="FILE", help=write)
+    files.add_argument("--parquet", metavar="FILE", help="a row per message, with its figures and the whole message")
+
+    written = parser.add_argument_group("in which form")
+    form = written.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="JSON: an object per line and message, or one for all")
+    form.add_argument("--xml", action="store_true", help="XML: one line per message, in the notation of the schema")
+
+    secrets = parser.add_argument_group("of TLS")
+    secrets.add_argument("--keylog", metavar="FILE", help="secrets of TLS (NSS key log) besides those in the capture")
 
 
 def view(args: argparse.Namespace) -> str:
@@ -40,7 +66,7 @@ def conflict(args: argparse.Namespace) -> str:
     if written and not asked and (args.json or args.xml):
         form = "--json" if args.json else "--xml"
         return f"--{written} writes a file and shows nothing: {form} needs --summary, --timeline or --timing beside it"
-    if args.xml and args.bits:
+    if args.xml and getattr(args, "bits", False):
         return "--bits has no XML form: use it with --json, or alone"
     if args.plot and Path(args.plot).suffix.lower() not in SUFFIXES:
         return f"--plot draws PNG, SVG or PDF: name a file that ends in {', '.join(SUFFIXES)}, and not {args.plot}"
@@ -77,8 +103,11 @@ class Output:
             sys.stdout.flush()
 
 
-def report(args: argparse.Namespace, out: Output, source: str, remark: Callable[[str], None]) -> Report:
-    """The report that the options ask for on the capture `source`; `remark` tells of files that are written.
+def report(
+    args: argparse.Namespace, out: Print, source: str, remark: Callable[[str], None], screen: Screen | None = None
+) -> Report:
+    """The report that the options ask for on the capture `source`; `remark` tells of files that are written; `screen`
+    is that on which it is read while it happens.
 
     Raises `MissingError` where a library for it is, and `OSError` where a file cannot be written.
     """
@@ -93,7 +122,7 @@ def report(args: argparse.Namespace, out: Output, source: str, remark: Callable[
 
             reports.append(ParquetRows(Path(args.parquet), source))
         if shows(args):
-            reports.append(shown(args, out))
+            reports.append(shown(args, out, screen))
     except BaseException:
         for begun in reports:
             begun.abandon()
@@ -101,7 +130,7 @@ def report(args: argparse.Namespace, out: Output, source: str, remark: Callable[
     return reports[0] if len(reports) == 1 else Several(reports)
 
 
-def shown(args: argparse.Namespace, out: Output) -> Report:
+def shown(args: argparse.Namespace, out: Print, screen: Screen | None = None) -> Report:
     """The report that goes to standard output."""
     if args.csv:
         from hlc.capture.views.rows import CsvRows
@@ -126,4 +155,6 @@ def shown(args: argparse.Namespace, out: Output) -> Report:
         return XmlLines(out)
     if args.json:
         return JsonSummary(out) if args.summary else JsonLines(out)
+    if screen is not None and screen.live and not args.summary:
+        return FoldedLines(screen, colour=colour, width=width, unicode=unicode)
     return Lines(out, colour=colour, summary=args.summary, width=width, unicode=unicode)

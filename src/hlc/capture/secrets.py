@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 from hlc.capture.files import Capture, CaptureError, Octets
@@ -26,6 +27,39 @@ def take_file(path: str, secrets: Secrets) -> str:
     if secrets.dropped:
         return f"{path} holds the secrets of more than {CONNECTIONS} connections: the last ones are used"
     return ""
+
+
+class GrowingLog:
+    """A key log to which a running program adds lines. It may begin later, be cut, or be replaced by another."""
+
+    def __init__(self, path: str | os.PathLike[str], secrets: Secrets) -> None:
+        self.path = path
+        self.trouble = ""
+        """Why it cannot be read at the moment."""
+        self._secrets = secrets
+        self._file: tuple[int, int] | None = None
+        self._offset = 0
+        self._rest = b""
+
+    def look(self) -> None:
+        """Take what was added."""
+        try:
+            with open(self.path, "rb") as stream:
+                about = os.fstat(stream.fileno())
+                if (about.st_dev, about.st_ino) != self._file or about.st_size < self._offset:
+                    self._file, self._offset, self._rest = (about.st_dev, about.st_ino), 0, b""
+                if about.st_size == self._offset:
+                    return
+                stream.seek(self._offset)
+                chunk = stream.read(CHUNK)
+        except OSError as error:
+            self.trouble = error.strerror or str(error)
+            return
+        self.trouble = ""
+        self._offset += len(chunk)
+        lines, _, rest = (self._rest + chunk).rpartition(b"\n")
+        self._rest = rest[-LONGEST_LINE:]
+        self._secrets.add(lines + b"\n")
 
 
 def look_ahead(stream: Octets, secrets: Secrets) -> None:

@@ -25,10 +25,11 @@ class Stream(Protocol):
 
 class Screen:
     """A stream as lines. `clock` gives real time, so that the last line is not renewed too often; without one it is
-    renewed whenever it is told anew."""
+    renewed whenever it is told anew. Lines that are too long for a terminal are cut, unless `whole`."""
 
-    def __init__(self, stream: Stream, clock: Any = None) -> None:
+    def __init__(self, stream: Stream, clock: Any = None, *, whole: bool = False) -> None:
         self._stream = stream
+        self._whole = whole
         self._clock = clock
         self.live = stream.isatty() and os.environ.get("TERM") != "dumb"
         """Whether a line can be renewed."""
@@ -39,7 +40,7 @@ class Screen:
     def line(self, text: str) -> None:
         """A line that stays."""
         self._wipe()
-        if self.live:
+        if self.live and not self._whole:
             text = clipped(text, shutil.get_terminal_size().columns)
         self._stream.write(text + "\n")
         if self._status:

@@ -15,7 +15,7 @@ from talk import Talk, announcement, datagram, frames
 
 from hlc import cli, v2gtp
 from hlc.capture import blocks
-from hlc.capture.copying import FrameWriter
+from hlc.capture.copying import GATHERED, FrameWriter
 from hlc.capture.files import Capture
 from hlc.security.handshake import Version
 
@@ -131,12 +131,65 @@ def test_what_cannot_be_written_is_said(to_pcap: Pcap, tmp_path: Path, capsys: A
     assert (code, err) == (2, "hlc decode: --write is for captures; this is one payload\n")
 
 
-def test_a_file_that_others_read_meanwhile(tmp_path: Path) -> None:
+# As it is used live
+
+LINE = b"CLIENT_RANDOM " + b"ab" * 32 + b" " + b"cd" * 48 + b"\n"
+
+
+def kinds(path: Path) -> list[int]:
+    """The kind of each block."""
+    octets, found = path.read_bytes(), []
+    while octets:
+        kind, size = struct.unpack_from("<II", octets)
+        found.append(kind)
+        octets = octets[size:]
+    return found
+
+
+def test_it_is_a_capture_from_the_first_moment_and_whole_after_each_flush(tmp_path: Path) -> None:
     path = tmp_path / "growing.pcapng"
-    writer = FrameWriter(path, at_once=True)
+    writer = FrameWriter(path)
+    assert content(path.read_bytes()) == []
     for n in range(3):
-        writer.frame(1, n, 60, bytes(60))
+        writer.frame(1, n, 61, bytes(61))
+        assert len(content(path.read_bytes())) == n
+        writer.flush()
         assert len(content(path.read_bytes())) == n + 1
     writer.close()
     writer.close()
     assert writer.error is None
+
+
+def test_what_is_gathered_is_bounded(tmp_path: Path) -> None:
+    writer = FrameWriter(tmp_path / "growing.pcapng")
+    for _ in range(300):
+        writer.frame(1, 1, 60_000, bytes(60_000))
+        assert len(writer._waiting) < GATHERED
+    writer.close()
+    assert len(content(writer.path.read_bytes())) == writer.frames == 300
+
+
+def test_secrets_stand_before_the_frames_that_were_gathered(tmp_path: Path) -> None:
+    path = tmp_path / "growing.pcapng"
+    writer = FrameWriter(path)
+    writer.frame(1, 1, 60, bytes(60))
+    writer.flush()
+    writer.frame(1, 2, 60, bytes(60))
+    writer.flush(LINE)
+    writer.close(dropped=7)
+    assert kinds(path) == [0x0A0D0D0A, 1, 6, 10, 6, 5]
+    disclosed: list[bytes] = []
+    assert len(list(Capture(BytesIO(path.read_bytes()), "", lambda text: disclosed.append(text) or b""))) == 2
+    assert b"".join(disclosed) == LINE
+    assert struct.unpack("<HHQHHQ", path.read_bytes()[-32:-8]) == (4, 8, 9, 5, 8, 7)
+
+
+def test_a_full_disk_is_kept_as_an_error_and_raises_nothing() -> None:
+    writer = FrameWriter("/dev/full")
+    for n in range(3):
+        writer.frame(1, n, 60, bytes(60))
+        writer.flush()
+    writer.close(dropped=0)
+    assert writer.error is not None
+    assert writer.error.strerror == "No space left on device"
+    assert not writer._waiting

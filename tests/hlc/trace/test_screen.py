@@ -65,6 +65,14 @@ def test_no_line_is_wider_than_the_terminal() -> None:
     assert f"{'y' * 19}…\n" in terminal.getvalue()
 
 
+def test_lines_may_be_left_whole() -> None:
+    terminal = Terminal()
+    screen = Screen(terminal, whole=True)
+    screen.line("y" * 30)
+    screen.status("x" * 30)
+    assert terminal.getvalue() == f"{'y' * 30}\n\r{'x' * 18}…\x1b[K"
+
+
 @pytest.mark.parametrize(
     ("line", "width", "result"),
     [
