@@ -119,10 +119,7 @@ class Schema:
 
         Raises `DecodeError` for anything that is no document of this schema.
         """
-        message: Message | None = self._document(data)
-        if message is None:
-            message = self.examine(data).message
-            assert message is not None
+        message: Message = self.examine(data).message
         return message
 
     @cached_property
@@ -132,7 +129,8 @@ class Schema:
 
     def examine(self, data: bytes) -> Examined:
         """Decode, and tell about surplus octets and list ends in the form of some peers."""
-        return self._read(data, fragment=False)
+        message = self._document(data)
+        return self._read(data, fragment=False) if message is None else Examined(message, 0, False)
 
     def decode_fragment(self, data: bytes) -> Message | Element:
         """The element in one EXI fragment, as it is signed: a message, or an `Element` where the name of the element

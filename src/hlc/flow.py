@@ -95,13 +95,6 @@ class Paused(NamedTuple):
     """What the protocol's file keeps."""
 
 
-class Decoded(NamedTuple):
-    """A document, and the name of the schema by which it was read."""
-
-    schema: str
-    document: Any
-
-
 class Refusal(Exception):  # noqa: N818 (it is an answer, not an error)
     """Raised by a handler whose answer is a failed one: the response code, why, the clause, whose fault."""
 
@@ -207,7 +200,7 @@ class Machine:
 
     def receive(self, payload_type: int, payload: bytes, now: float) -> list[Effect]:
         """A frame arrived."""
-        return [] if self.closed else self._run(now, lambda: self._receive(payload_type, payload))
+        return [] if self.closed else self._run(now, self._receive, payload_type, payload)
 
     def expire(self, now: float) -> list[Effect]:
         """Time has passed: call it when `now >= next_deadline()`; earlier it does nothing."""
@@ -215,21 +208,21 @@ class Machine:
 
     def lost(self, now: float, reason: str) -> list[Effect]:
         """The connection closed or broke."""
-        return [] if self.closed else self._run(now, lambda: self._lost(reason))
+        return [] if self.closed else self._run(now, self._lost, reason)
 
     def stop(self, now: float, reason: str, *, pause: bool = False) -> list[Effect]:
         """Somebody wants an orderly end, or a pause. It takes a few messages; a second call changes nothing."""
         if self.closed or self.stopping:
             return []
         self.pausing = pause
-        return self._run(now, lambda: self._stop(reason))
+        return self._run(now, self._stop, reason)
 
     def renegotiate(self, now: float, reason: str) -> list[Effect]:
         """Somebody wants a new schedule. It takes a few messages; what cannot renegotiate goes on as it is."""
         if self.closed or self.renegotiation:
             return []
         self.renegotiation = reason
-        return self._run(now, lambda: self.note(f"a new schedule is wanted: {reason}"))
+        return self._run(now, self.note, f"a new schedule is wanted: {reason}")
 
     def make_way(self, now: float) -> list[Effect]:
         """Another session waits for the hardware: when it is safe it is free, whatever else the end would take."""
@@ -286,11 +279,11 @@ class Machine:
 
     # The frame around every step
 
-    def _run(self, now: float, step: Callable[[], None]) -> list[Effect]:
+    def _run(self, now: float, step: Callable[..., None], *args: Any) -> list[Effect]:
         self.now = max(now, self.now)
         try:
             self.tick()
-            step()
+            step(*args)
         except Exception as error:
             self._own_fault(error)
         effects, self._effects = self._effects, []
@@ -410,8 +403,9 @@ class Machine:
 
     # Messages
 
-    def _decode(self, payload_type: int, payload: bytes) -> Decoded | None:
-        """The document in a frame, traced; None: it cannot be used, and what that means has been done."""
+    def _decode(self, payload_type: int, payload: bytes) -> tuple[str, Any] | None:
+        """The document in a frame, traced, behind the name of its schema; None: it cannot be used, and what that means
+        has been done."""
         self.trace(Frame(at=self.now, side=self.peer, payload_type=payload_type, payload=payload))
         schemas = self._schemas.get(payload_type)
         if schemas is None:  # discard it: the stream is still in step
@@ -429,7 +423,7 @@ class Machine:
             self.note(f"surplus octets after the end of the message, ignored: {surplus}")
         if lenient:
             self.note("a list of full length ended in the form that some codecs write")
-        return Decoded(name, document)
+        return name, document
 
     def _examine(self, schemas: tuple[exi.Schema, ...], payload: bytes) -> tuple[str, Examined] | DecodeError:
         """A document read by the one of the schemas to which it belongs: the first in which it is a message that these
@@ -460,11 +454,10 @@ class Machine:
         schema = schemas[0] if len(schemas) == 1 else next(each for each in schemas if type(document) in each.roots)
         payload = schema.encode(document)
         self.trace(Frame(at=self.now, side=self.side, payload_type=payload_type, payload=payload))
-        self._trace_message(self.side, payload_type, Decoded(schema.name, document), body)
+        self._trace_message(self.side, payload_type, schema.name, document, body)
         self._effects.append(Send(payload_type, payload))
 
-    def _trace_message(self, side: Side, payload_type: int, decoded: Decoded, body: Any) -> None:
-        schema, document = decoded
+    def _trace_message(self, side: Side, payload_type: int, schema: str, document: Any, body: Any) -> None:
         name = type(body).__name__
         table = "schedule_renegotiation" if payload_type == PayloadType.SCHEDULE_RENEGOTIATION else schema
         number = message_id(table, name)
@@ -496,9 +489,10 @@ class Machine:
     def _phases(self, message: Any) -> None:
         """Begin and end the phases that this message begins and ends."""
         assert self.rules is not None
-        for phase in [phase for phase in self._open if phase.ends(message)]:
-            self.kept(phase, message)
-            self._open.remove(phase)
+        for phase in tuple(self._open):
+            if phase.ends(message):
+                self.kept(phase, message)
+                self._open.remove(phase)
         for phase in self.rules.beginning.get(type(message), ()):
             if phase not in self._open:
                 self._open.append(phase)
@@ -515,4 +509,5 @@ class Machine:
 
 def failed(response: Any) -> bool:
     """Whether an answer ends the session. (SAP writes Failed_, the others FAILED_.)"""
-    return str(response.ResponseCode.value)[:6].upper() == "FAILED"
+    code: str = response.ResponseCode
+    return code.startswith(("FAILED", "Failed"))

@@ -16,7 +16,7 @@ from hlc.decisions.limits import (
     operating_point,
     plausible,
 )
-from hlc.decisions.values import int16, scaled, value
+from hlc.decisions.values import int16, quantities, scaled, value
 
 __all__ = [
     "DISCHARGE_S",
@@ -36,6 +36,7 @@ __all__ = [
     "matched",
     "operating_point",
     "plausible",
+    "quantities",
     "scaled",
     "value",
 ]

@@ -6,6 +6,7 @@ Both schemas have the same messages, as far as they are named here; `messages` i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from hlc import decisions
@@ -125,13 +126,12 @@ class Session(conversation.Conversation):
         """Seconds since this was first waited for."""
         return self.vehicle.now - self._since.setdefault(what, self.vehicle.now)
 
+    @cached_property
+    def physical(self) -> Callable[[float, str], Any]:
+        """How a number and the symbol of its unit become a PhysicalValue."""
+        return decisions.quantities(self.messages)
+
     def forget(self, *what: str) -> None:
         """What was waited for may be waited for anew."""
         for each in what:
             self._since.pop(each, None)
-
-    def physical(self, number: float, unit: str) -> Any:
-        """A quantity."""
-        multiplier, mantissa = decisions.scaled(number)
-        unit = self.messages.UnitSymbol(unit)
-        return self.messages.PhysicalValue(Multiplier=multiplier, Unit=unit, Value=mantissa)

@@ -19,7 +19,7 @@ from hlc.evcc.iso15118_20 import acdp as iso15118_20_acdp
 from hlc.evcc.iso15118_20 import dc as iso15118_20_dc
 from hlc.evcc.iso15118_20 import wpt as iso15118_20_wpt
 from hlc.evcc.settings import Settings
-from hlc.flow import Decoded, Machine, Paused, failed
+from hlc.flow import Machine, Paused, failed
 from hlc.ids import VehicleState
 from hlc.ports import EV
 from hlc.quirks import Quirk
@@ -181,12 +181,13 @@ class Vehicle(Machine):
         decoded = self._decode(payload_type, payload)
         if decoded is None:
             return
+        schema, document = decoded
         if self.rules is None:
-            self._negotiated(payload_type, decoded.document)
+            self._negotiated(payload_type, document)
             return
-        session_id, response = self.rules.unwrap(decoded.document)
+        session_id, response = self.rules.unwrap(document)
         if response is not None:
-            self._trace_message(self.peer, payload_type, decoded, response)
+            self._trace_message(self.peer, payload_type, schema, document, response)
         stream = self.rules.stream(payload_type)
         request = self._asked if stream == MAIN else self._asked_aside.get(stream)
         problem = self._problem(stream, request, session_id, response)
@@ -233,7 +234,7 @@ class Vehicle(Machine):
         return None
 
     def _negotiated(self, payload_type: int, response: Any) -> None:
-        self._trace_message(self.peer, payload_type, Decoded("sap", response), response)
+        self._trace_message(self.peer, payload_type, "sap", response, response)
         if not isinstance(self._asked, supportedAppProtocolReq) or not isinstance(response, supportedAppProtocolRes):
             self.fault(Blame.REMOTE, f"{type(response).__name__} is no answer")
             self.end("not an answer")

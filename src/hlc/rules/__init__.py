@@ -88,6 +88,8 @@ class Rules:
     """V2G_EVCC_Sequence_Performance_Time: the vehicle sends its next request within this time."""
     side: Mapping[int, tuple[Rule, ...]] = field(default_factory=dict)
     """The rows of each side stream."""
+    first: Kind = field(init=False)
+    """The request that opens a session."""
     by_request: Mapping[Kind, Rule] = field(init=False)
     by_response: Mapping[Kind, Rule] = field(init=False)
     by_name: Mapping[str, Rule] = field(init=False)
@@ -101,24 +103,20 @@ class Rules:
         by_name = {kind.__name__: rule for rule in self.rows for kind in (rule.request, rule.response)}
         starts = {phase.begins for phase in self.phases}
         streams = {MAIN: self.rows, **self.side}
-        for name, table in (
+        for name, value in (
+            ("first", self.rows[0].request),
             ("by_request", {rule.request: rule for rule in self.rows}),
             ("by_response", {rule.response: rule for rule in self.rows}),
             ("by_name", by_name),
             ("beginning", {kind: tuple(p for p in self.phases if p.begins is kind) for kind in starts}),
             ("streams", {stream: {rule.request: rule for rule in rows} for stream, rows in streams.items()}),
         ):
-            object.__setattr__(self, name, table)
+            object.__setattr__(self, name, value)
 
     @property
     def all_rows(self) -> tuple[Rule, ...]:
         """Of all streams."""
         return sum(self.side.values(), self.rows)
-
-    @property
-    def first(self) -> Kind:
-        """The request that opens a session."""
-        return self.rows[0].request
 
     def stream(self, payload_type: int) -> int:
         """The stream of a frame."""

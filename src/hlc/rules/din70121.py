@@ -56,7 +56,7 @@ def then(*kinds: Kind) -> frozenset[Kind]:
     Cars stop in cable check and precharge too (Tesla Model Y does); a station that calls it a sequence error keeps
     their connector locked.
     """
-    return frozenset(kinds) | STOP
+    return frozenset((*kinds, SessionStopReq))
 
 
 def status_of(message: Any) -> DC_EVSEStatus | None:

@@ -72,7 +72,7 @@ AC_MODES: Final = frozenset({EnergyTransferMode.AC_single_phase_core, EnergyTran
 
 def then(*kinds: Kind) -> frozenset[Kind]:
     """`kinds`, and the end."""
-    return frozenset(kinds) | STOP
+    return frozenset((*kinds, SessionStopReq))
 
 
 def after_selection(request: PaymentServiceSelectionReq) -> frozenset[Kind]:

@@ -19,7 +19,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from hlc.flow import Close, Effect, Machine, Send, Transport
+from hlc.flow import Close, Effect, Machine, Transport
 from hlc.security.handshake import HANDSHAKE, Version
 from hlc.security.layer import PLAIN, Layer, Security, TlsError
 from hlc.trace.events import Blame, Fault, Note, Trace
@@ -252,15 +252,14 @@ class Connection(asyncio.Protocol):
     def _carry_out(self, effect: Effect) -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        match effect:
-            case Send(payload_type, payload):
-                data = frame(payload_type, payload)
-                try:
-                    self._write(data if self.tls is None else self.tls.send(data))
-                except TlsError as error:
-                    self._insecure(error)
-            case Close():
-                self._close(self._transport)
+        if isinstance(effect, Close):
+            self._close(self._transport)
+            return
+        data = frame(effect.payload_type, effect.payload)
+        try:
+            self._write(data if self.tls is None else self.tls.send(data))
+        except TlsError as error:
+            self._insecure(error)
 
     def _write(self, data: bytes) -> None:
         if not data or self._transport is None:

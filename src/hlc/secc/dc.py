@@ -7,6 +7,7 @@ Both schemas have the same messages; `messages` is the module of the one that is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from math import inf
 from typing import Any, Final, cast
 
@@ -30,6 +31,17 @@ ISOLATION: Final = {
 }
 
 
+@cache
+def made_status(messages: Any, level: str, code: Any, notification: str, delay: int) -> Any:
+    """A DC_EVSEStatus of these messages. A session says the same few in all its answers: each is made once."""
+    return messages.DC_EVSEStatus(
+        EVSEIsolationStatus=messages.IsolationLevel(level),
+        EVSEStatusCode=messages.DC_EVSEStatusCode(code),
+        NotificationMaxDelay=delay,
+        EVSENotification=messages.EVSENotification(notification),
+    )
+
+
 class Dc:
     """`notification()` is what the station wants of the vehicle, as EVSENotification and NotificationMaxDelay;
     `watts()` what may flow beside the limits of outlet and vehicle; `loop()` gives what CurrentDemandRes has beyond
@@ -49,6 +61,8 @@ class Dc:
         self.station = conversation.station
         self.outlet = cast(DcOutlet, conversation.station.outlet)
         self.messages = messages
+        self.physical = decisions.quantities(messages)
+        self.ok = messages.ResponseCode.OK
         self.notification = notification
         self.allowed_watts = watts
         self.loop = loop
@@ -80,7 +94,7 @@ class Dc:
             self.station.go_live()
         state = self.check.look(self.station.now)
         if state is CableCheckState.ONGOING or state.proven:
-            return self._cable_check_res("OK", finished=state.proven)
+            return self._cable_check_res(self.ok, finished=state.proven)
         if state is CableCheckState.NOT_READY:
             raise Refusal("FAILED", state.value, self.clauses["pilot"])
         raise Refusal("FAILED", state.value, blame=Blame.SETUP)
@@ -96,11 +110,12 @@ class Dc:
             for phase in self.conversation.rules.beginning[self.messages.PreChargeReq]:
                 self.station.kept(phase, request)
         self.station.measured()
-        return self._pre_charge_res("OK")
+        return self._pre_charge_res(self.ok)
 
     def current_demand(self, request: Any) -> Any:
         limits = self.outlet.limits()
-        limits = limits._replace(max_watts=min(limits.max_watts, self.allowed_watts()))
+        if (allowed := self.allowed_watts()) < limits.max_watts:
+            limits = limits._replace(max_watts=allowed)
         self.take_limits(request.EVMaximumVoltageLimit, request.EVMaximumCurrentLimit, request.EVMaximumPowerLimit)
         self._want(request.EVTargetVoltage, request.EVTargetCurrent)
         if error := self._error(request.DC_EVStatus):
@@ -111,14 +126,14 @@ class Dc:
         self.outlet.output(granted.volts, granted.amps)
         self.station.measured()
         return self._current_demand_res(
-            "OK",
+            self.ok,
             EVSECurrentLimitAchieved=granted.current_limited,
             EVSEVoltageLimitAchieved=granted.voltage_limited,
             EVSEPowerLimitAchieved=granted.power_limited,
             # Vehicles want them in every answer.
-            EVSEMaximumVoltageLimit=self.volts(limits.max_volts),
-            EVSEMaximumCurrentLimit=self.amps(limits.max_amps),
-            EVSEMaximumPowerLimit=self.watts(limits.max_watts),
+            EVSEMaximumVoltageLimit=self.physical(limits.max_volts, "V"),
+            EVSEMaximumCurrentLimit=self.physical(limits.max_amps, "A"),
+            EVSEMaximumPowerLimit=self.physical(limits.max_watts, "W"),
         )
 
     def welding_detection(self, request: Any) -> Any:
@@ -128,7 +143,7 @@ class Dc:
         if self.outlet.relays_closed():
             self.station.note("the relays are still closed")
         self.station.measured()
-        return self._welding_detection_res("OK")
+        return self._welding_detection_res(self.ok)
 
     # Steps of the messages that have other contents as well
 
@@ -212,21 +227,6 @@ class Dc:
 
     # Phrases
 
-    def physical(self, number: float, unit: str) -> Any:
-        """A quantity."""
-        multiplier, mantissa = decisions.scaled(number)
-        unit = self.messages.UnitSymbol(unit)
-        return self.messages.PhysicalValue(Multiplier=multiplier, Unit=unit, Value=mantissa)
-
-    def volts(self, number: float) -> Any:
-        return self.physical(number, "V")
-
-    def amps(self, number: float) -> Any:
-        return self.physical(number, "A")
-
-    def watts(self, number: float) -> Any:
-        return self.physical(number, "W")
-
     def status(self, *, ended: bool = False) -> Any:
         """The outlet as it is. Vehicles look at the code, at the notification or at both: who stops says both."""
         trouble = self.outlet.trouble()
@@ -240,30 +240,24 @@ class Dc:
             code = "EVSE_IsolationMonitoringActive"
         elif not self.outlet.ready():
             code = "EVSE_NotReady"
-        m = self.messages
         level = "Invalid" if self.check is None else ISOLATION.get(self.check.state, "Invalid")
-        return m.DC_EVSEStatus(
-            EVSEIsolationStatus=m.IsolationLevel(level),
-            EVSEStatusCode=m.DC_EVSEStatusCode(code),
-            NotificationMaxDelay=delay,
-            EVSENotification=m.EVSENotification(notification),
-        )
+        return made_status(self.messages, level, code, notification, delay)
 
     def parameter(self) -> Any:
         """What the outlet can deliver, as ChargeParameterDiscoveryRes has it."""
         limits = self.outlet.limits()
         return self.messages.DC_EVSEChargeParameter(
             DC_EVSEStatus=self.status(),
-            EVSEMaximumCurrentLimit=self.amps(limits.max_amps),
-            EVSEMaximumPowerLimit=self.watts(limits.max_watts),
-            EVSEMaximumVoltageLimit=self.volts(limits.max_volts),
-            EVSEMinimumCurrentLimit=self.amps(limits.min_amps),
-            EVSEMinimumVoltageLimit=self.volts(limits.min_volts),
-            EVSECurrentRegulationTolerance=self.amps(limits.tolerance_amps),
-            EVSEPeakCurrentRipple=self.amps(limits.ripple_amps),
+            EVSEMaximumCurrentLimit=self.physical(limits.max_amps, "A"),
+            EVSEMaximumPowerLimit=self.physical(limits.max_watts, "W"),
+            EVSEMaximumVoltageLimit=self.physical(limits.max_volts, "V"),
+            EVSEMinimumCurrentLimit=self.physical(limits.min_amps, "A"),
+            EVSEMinimumVoltageLimit=self.physical(limits.min_volts, "V"),
+            EVSECurrentRegulationTolerance=self.physical(limits.tolerance_amps, "A"),
+            EVSEPeakCurrentRipple=self.physical(limits.ripple_amps, "A"),
         )
 
-    def refusals(self) -> Mapping[Kind, Callable[[str], Any]]:
+    def refusals(self) -> Mapping[Kind, Callable[[Any], Any]]:
         """The failed answers to the requests of DC."""
         m = self.messages
         return {
@@ -275,32 +269,32 @@ class Dc:
             m.WeldingDetectionReq: self._welding_detection_res,
         }
 
-    def _answer(self, code: str, *, ended: bool) -> dict[str, Any]:
+    def _answer(self, code: Any, *, ended: bool) -> dict[str, Any]:
         """What every answer of DC has."""
         return {
-            "ResponseCode": self.messages.ResponseCode(code),
+            "ResponseCode": code,
             "DC_EVSEStatus": self.status(ended=ended or code.startswith("FAILED")),
         }
 
-    def _cable_check_res(self, code: str, *, finished: bool) -> Any:
+    def _cable_check_res(self, code: Any, *, finished: bool) -> Any:
         processing = self.messages.EVSEProcessing("Finished" if finished else "Ongoing")
         return self.messages.CableCheckRes(**self._answer(code, ended=False), EVSEProcessing=processing)
 
-    def _pre_charge_res(self, code: str) -> Any:
+    def _pre_charge_res(self, code: Any) -> Any:
         return self.messages.PreChargeRes(
-            **self._answer(code, ended=False), EVSEPresentVoltage=self.volts(self.outlet.volts())
+            **self._answer(code, ended=False), EVSEPresentVoltage=self.physical(self.outlet.volts(), "V")
         )
 
-    def _current_demand_res(self, code: str, **limits: Any) -> Any:
+    def _current_demand_res(self, code: Any, **limits: Any) -> Any:
         return self.messages.CurrentDemandRes(
             **self._answer(code, ended=False),
-            EVSEPresentVoltage=self.volts(self.outlet.volts()),
-            EVSEPresentCurrent=self.amps(self.outlet.amps()),
+            EVSEPresentVoltage=self.physical(self.outlet.volts(), "V"),
+            EVSEPresentCurrent=self.physical(self.outlet.amps(), "A"),
             **limits,
             **self.loop(),
         )
 
-    def _welding_detection_res(self, code: str) -> Any:
+    def _welding_detection_res(self, code: Any) -> Any:
         return self.messages.WeldingDetectionRes(
-            **self._answer(code, ended=True), EVSEPresentVoltage=self.volts(self.outlet.volts())
+            **self._answer(code, ended=True), EVSEPresentVoltage=self.physical(self.outlet.volts(), "V")
         )

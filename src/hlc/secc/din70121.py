@@ -192,11 +192,11 @@ class Conversation(conversation.Conversation):
 
     def refuse(self, request: Any, code: str) -> Any | None:
         """The shortest answer with this code: mandatory elements only. [V2G-DC-665]"""
-        kind = type(request)
+        kind, response_code = type(request), ResponseCode(code)
         if phrase := self.dc.refusals().get(kind):
-            return phrase(code)
+            return phrase(response_code)
         other = REFUSALS.get(kind)
-        return None if other is None else other(self, ResponseCode(code))
+        return None if other is None else other(self, response_code)
 
     def _services(self, code: ResponseCode) -> ServiceDiscoveryRes:
         return ServiceDiscoveryRes(

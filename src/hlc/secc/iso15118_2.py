@@ -95,6 +95,7 @@ class Conversation(conversation.Conversation):
     def __init__(self, station: Station) -> None:
         super().__init__(station)
         self.outlet = station.outlet
+        self.EVSEID = evse_id(station.settings.EVSEID)
         self.memory: Memory | None = None
         """Of the session that this one goes on with."""
         self.began = station.now
@@ -154,7 +155,7 @@ class Conversation(conversation.Conversation):
         clock, joined = self.station.clock, self.memory is not None
         return SessionSetupRes(
             ResponseCode=ResponseCode.OK_OldSessionJoined if joined else ResponseCode.OK_NewSessionEstablished,
-            EVSEID=evse_id(self.station.settings.EVSEID),
+            EVSEID=self.EVSEID,
             EVSETimeStamp=None if clock is None else int(clock()),
         )
 
@@ -359,8 +360,8 @@ class Conversation(conversation.Conversation):
         station = self.station
         if station.stopping is not None or station.doomed is not None or self.energy_refused:
             return "StopCharging", 0
-        wanted = station.renegotiation is not None or self._over()
-        if wanted and self.delivering and not self.renegotiating:
+        follows = self.delivering and not self.renegotiating
+        if follows and (station.renegotiation is not None or self._over()):
             return "ReNegotiation", NOTIFICATION_S
         return "None", 0
 
@@ -374,7 +375,7 @@ class Conversation(conversation.Conversation):
             TMeter=None if clock is None else int(clock()),
         )
         return {
-            "EVSEID": evse_id(station.settings.EVSEID),
+            "EVSEID": self.EVSEID,
             "SAScheduleTupleID": self.schedule.id if self.schedule is not None else 1,
             "MeterInfo": self.meter,
             "ReceiptRequired": False,  # [V2G2-691]
@@ -391,7 +392,7 @@ class Conversation(conversation.Conversation):
         if kind is MeteringReceiptReq:
             return MeteringReceiptRes(ResponseCode=response_code, EVSEStatus=self.power.status(ended=True))
         if phrase := self.power.refusals().get(kind):
-            return phrase(code)
+            return phrase(response_code)
         other = REFUSALS.get(kind)
         return None if other is None else other(request, response_code)
 

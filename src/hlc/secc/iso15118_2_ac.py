@@ -23,7 +23,7 @@ from hlc.rules import Kind
 from hlc.rules.iso15118_2 import CONTACTOR_S
 from hlc.secc.contactor import Contactor
 from hlc.secc.conversation import Conversation, Handler
-from hlc.secc.iso15118_2_phrases import amps, volts
+from hlc.secc.iso15118_2_phrases import physical
 
 PILOT_S: Final = 1.0
 """So long state C is awaited after PowerDeliveryReq(Start). The vehicle has 250 ms [V2G2-847]; cars take longer, and
@@ -75,7 +75,7 @@ class Ac:
 
     def charging_status(self, request: ChargingStatusReq) -> ChargingStatusRes:
         self.station.measured()
-        return self._charging_status_res("OK")
+        return self._charging_status_res(ResponseCode.OK)
 
     def discover(self, parameter: Any, mode: EnergyTransferMode) -> None:
         """Take in the parameters of ChargeParameterDiscoveryReq. Raises `Refusal`."""
@@ -142,18 +142,18 @@ class Ac:
         limits = self.outlet.limits()
         return AC_EVSEChargeParameter(
             AC_EVSEStatus=self.status(),
-            EVSENominalVoltage=volts(limits.volts),
-            EVSEMaxCurrent=amps(limits.max_amps),
+            EVSENominalVoltage=physical(limits.volts, "V"),
+            EVSEMaxCurrent=physical(limits.max_amps, "A"),
         )
 
-    def refusals(self) -> Mapping[Kind, Callable[[str], Any]]:
+    def refusals(self) -> Mapping[Kind, Callable[[ResponseCode], Any]]:
         """The failed answer to the request of AC."""
         return {ChargingStatusReq: self._charging_status_res}
 
-    def _charging_status_res(self, code: str) -> ChargingStatusRes:
+    def _charging_status_res(self, code: ResponseCode) -> ChargingStatusRes:
         return ChargingStatusRes(
-            ResponseCode=ResponseCode(code),
-            EVSEMaxCurrent=amps(floor(self.amps() * 10) / 10),  # never rounded up
+            ResponseCode=code,
+            EVSEMaxCurrent=physical(floor(self.amps() * 10) / 10, "A"),  # never rounded up
             AC_EVSEStatus=self.status(),
             **self.loop(),
         )

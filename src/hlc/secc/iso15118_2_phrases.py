@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, Final
 
+from exi.messages import iso15118_2
 from exi.messages.iso15118_2 import (
     EMAID,
     AC_EVSEStatus,
@@ -34,7 +34,6 @@ from exi.messages.iso15118_2 import (
     PaymentDetailsRes,
     PaymentServiceSelectionReq,
     PaymentServiceSelectionRes,
-    PhysicalValue,
     PMaxSchedule,
     PMaxScheduleEntry,
     PreChargeReq,
@@ -54,7 +53,6 @@ from exi.messages.iso15118_2 import (
     SessionSetupRes,
     SessionStopReq,
     SessionStopRes,
-    UnitSymbol,
     WeldingDetectionReq,
     WeldingDetectionRes,
 )
@@ -94,15 +92,7 @@ PARAMETER_SETS: Final[Mapping[int, ServiceParameterList]] = {
 """By service, of those that have any."""
 
 
-def physical(number: float, unit: UnitSymbol) -> PhysicalValue:
-    """A quantity."""
-    multiplier, mantissa = decisions.scaled(number)
-    return PhysicalValue(Multiplier=multiplier, Unit=unit, Value=mantissa)
-
-
-volts = partial(physical, unit=UnitSymbol.V)
-amps = partial(physical, unit=UnitSymbol.A)
-watts = partial(physical, unit=UnitSymbol.W)
+physical: Final = decisions.quantities(iso15118_2)
 
 
 def evse_id(setting: bytes) -> str:
@@ -132,7 +122,7 @@ def schedule_list(offered: Sequence[Schedule]) -> SAScheduleList:
                 SAScheduleTupleID=schedule.id,
                 PMaxSchedule=PMaxSchedule(
                     PMaxScheduleEntry=[
-                        PMaxScheduleEntry(TimeInterval=interval, PMax=watts(slot.watts))
+                        PMaxScheduleEntry(TimeInterval=interval, PMax=physical(slot.watts, "W"))
                         for interval, slot in _intervals(schedule.slots)
                     ]
                 ),
@@ -197,13 +187,13 @@ REFUSALS: Final[Mapping[Kind, Callable[[Any, ResponseCode], Any]]] = {
         ResponseCode=code, DC_EVSEStatus=NO_DC, EVSEProcessing=EVSEProcessing.Finished
     ),
     PreChargeReq: lambda request, code: PreChargeRes(
-        ResponseCode=code, DC_EVSEStatus=NO_DC, EVSEPresentVoltage=volts(0)
+        ResponseCode=code, DC_EVSEStatus=NO_DC, EVSEPresentVoltage=physical(0, "V")
     ),
     CurrentDemandReq: lambda request, code: CurrentDemandRes(
         ResponseCode=code,
         DC_EVSEStatus=NO_DC,
-        EVSEPresentVoltage=volts(0),
-        EVSEPresentCurrent=amps(0),
+        EVSEPresentVoltage=physical(0, "V"),
+        EVSEPresentCurrent=physical(0, "A"),
         EVSECurrentLimitAchieved=False,
         EVSEVoltageLimitAchieved=False,
         EVSEPowerLimitAchieved=False,
@@ -211,7 +201,7 @@ REFUSALS: Final[Mapping[Kind, Callable[[Any, ResponseCode], Any]]] = {
         SAScheduleTupleID=1,
     ),
     WeldingDetectionReq: lambda request, code: WeldingDetectionRes(
-        ResponseCode=code, DC_EVSEStatus=NO_DC, EVSEPresentVoltage=volts(0)
+        ResponseCode=code, DC_EVSEStatus=NO_DC, EVSEPresentVoltage=physical(0, "V")
     ),
     # Of a session that is paid for by contract.
     CertificateInstallationReq: lambda request, code: CertificateInstallationRes(ResponseCode=code, **NO_CERTIFICATE),

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from exi.messages.sap import supportedAppProtocolReq
 from hlc import sap
-from hlc.flow import Decoded, Machine, Paused, Refusal, failed
+from hlc.flow import Machine, Paused, Refusal, failed
 from hlc.ids import ChargePointState
 from hlc.ports import COMMUNICATION, NO_PWM, ControlPilot, Outlet, Trouble
 from hlc.quirks import Quirk
@@ -181,7 +181,7 @@ class Station(Machine):
     def _serve_waiting(self) -> None:
         if self._waiting is not None and not self.closed:
             payload_type, request = self._waiting
-            self._serve(payload_type, request, lambda: self._handle(MAIN, request))
+            self._serve(payload_type, request, self._handle, MAIN, request)
 
     def _watch_pilot(self) -> None:
         """The pilot is faster than any message: a vehicle that leaves state C wants no current, whatever it says."""
@@ -270,19 +270,20 @@ class Station(Machine):
         decoded = self._decode(payload_type, payload)
         if decoded is None:
             return
+        schema, document = decoded
         self._asked_at = self.now
         if self.rules is None:
-            self.met(SEQUENCE, type(decoded.document).__name__)
+            self.met(SEQUENCE, type(document).__name__)
             self._look()
             if not self.closed:
-                self._negotiate(payload_type, decoded.document)
+                self._negotiate(payload_type, document)
             return
-        session_id, request = self.rules.unwrap(decoded.document)
+        session_id, request = self.rules.unwrap(document)
         if request is None:
             self.fault(Blame.REMOTE, "a message without a body")
             self.end("a message without a body")
             return
-        self._trace_message(self.peer, payload_type, decoded, request)
+        self._trace_message(self.peer, payload_type, schema, document, request)
         stream = self.rules.stream(payload_type)
         if stream == MAIN:
             self.met(SEQUENCE, type(request).__name__)
@@ -291,13 +292,13 @@ class Station(Machine):
         self._look()
         if self.closed:
             return
-        self._serve(payload_type, request, lambda: self._answer(stream, session_id, request))
+        self._serve(payload_type, request, self._answer, stream, session_id, request)
 
-    def _serve(self, payload_type: int, request: Any, answer: Callable[[], Any]) -> None:
+    def _serve(self, payload_type: int, request: Any, answer: Callable[..., Any], *args: Any) -> None:
         """Answer a request, now or later."""
         assert self.conversation is not None
         try:
-            response = answer()
+            response = answer(*args)
         except Refusal as refusal:
             response = self.conversation.refuse(request, refusal.code)
             if response is not None:
@@ -315,7 +316,7 @@ class Station(Machine):
             self._reply(payload_type, request, response)
 
     def _negotiate(self, payload_type: int, request: Any) -> None:
-        self._trace_message(self.peer, payload_type, Decoded("sap", request), request)
+        self._trace_message(self.peer, payload_type, "sap", request, request)
         if not isinstance(request, supportedAppProtocolReq):
             self.fault(Blame.REMOTE, f"{type(request).__name__} is no request")
             self.end("not a request")

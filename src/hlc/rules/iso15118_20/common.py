@@ -64,7 +64,7 @@ CP_OSCILLATOR_RETAIN_S: Final = 1.5
 
 def then(*kinds: Kind) -> frozenset[Kind]:
     """What may follow before the flow of energy: `kinds`, and the end. [V2G20-1484] ff., 8.6"""
-    return frozenset(kinds) | STOP
+    return frozenset((*kinds, SessionStopReq))
 
 
 def warns(response: Any) -> bool:

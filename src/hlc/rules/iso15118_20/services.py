@@ -33,9 +33,10 @@ class Service(IntEnum):
     @property
     def bidirectional(self) -> bool:
         """Whether energy may flow back: then the messages have the types of BPT, and no others. [V2G20-1600]"""
-        return self.name.endswith("_BPT")
+        return self in BOTH_WAYS
 
 
+BOTH_WAYS: Final = frozenset({Service.AC_BPT, Service.DC_BPT, Service.ACDP_BPT, Service.MCS_BPT})
 ENERGY: Final = frozenset(range(1, 60))
 """Numbers of energy transfer, those too that are not known here."""
 

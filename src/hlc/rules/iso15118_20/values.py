@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 from exi.messages.iso15118_20.types import RationalNumber
 
 INT16_MAX: Final = 32767
-EXPONENTS: Final = range(-3, 4)
-"""The schema allows more; peers of the field expect no other ones."""
+ROUNDED: Final = INT16_MAX + 0.5
+"""Below this a number is not rounded to more than that."""
+EXPONENTS: Final = tuple((exponent, 10.0**-exponent) for exponent in range(-3, 3))
+"""The finest first, with what a number is multiplied by; the coarsest is 3. The schema allows more; peers of the field
+expect no other ones."""
+SAID_AGAIN: Final = 256
+"""So many quantities are kept, for a charge loop says the same limits in every message."""
 
 
+@lru_cache(SAID_AGAIN)
 def rational(number: float) -> RationalNumber:
     """The nearest RationalNumber, as fine as fits in 16 bits; clamped."""
     if number == 0:
         return RationalNumber(Exponent=0, Value=0)
-    for exponent in EXPONENTS:
-        mantissa = round(number * 10.0**-exponent)
-        if abs(mantissa) <= INT16_MAX:
-            break
-    return RationalNumber(Exponent=exponent, Value=max(-INT16_MAX, min(INT16_MAX, mantissa)))
+    for exponent, factor in EXPONENTS:
+        mantissa = number * factor
+        if -ROUNDED < mantissa < ROUNDED:
+            return RationalNumber(Exponent=exponent, Value=round(mantissa))
+    return RationalNumber(Exponent=3, Value=max(-INT16_MAX, min(INT16_MAX, round(number / 1000))))
 
 
 def number(rational: RationalNumber) -> float:

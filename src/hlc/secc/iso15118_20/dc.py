@@ -39,7 +39,7 @@ from hlc.rules import Kind
 from hlc.rules.iso15118_20.common import CP_OSCILLATOR_RETAIN_S
 from hlc.rules.iso15118_20.dc import RULES
 from hlc.rules.iso15118_20.services import DC_EXTENDED, MCS_CONNECTOR, Service
-from hlc.rules.iso15118_20.values import maybe, number, rational
+from hlc.rules.iso15118_20.values import number, rational
 from hlc.secc import conversation
 from hlc.secc.iso15118_20 import common
 from hlc.trace.events import Blame
@@ -50,6 +50,14 @@ if TYPE_CHECKING:
 OK: Final = ResponseCode.OK
 CP_STATE_DETECTION_S: Final = 1.5
 """So long the station waits for state C after the first DC_CableCheckReq, as in DIN SPEC 70121."""
+UPPER: Final = {
+    "EVMaximumVoltage": "max_volts",
+    "EVMaximumChargeCurrent": "max_amps",
+    "EVMaximumChargePower": "max_watts",
+    "EVMaximumDischargeCurrent": "max_discharge_amps",
+    "EVMaximumDischargePower": "max_discharge_watts",
+}
+"""The upper limits that a charge loop request may lower, by their elements."""
 NO_BATTERY: Final = BatteryLimits(0.0, 0.0, 0.0, 0.0)
 
 
@@ -172,7 +180,7 @@ class Conversation(common.Conversation):
         if self.delivering:
             self.outlet.output(granted.volts, granted.amps)
         self.station.measured()
-        return self._charge_loop(granted, fields)
+        return self._charge_loop(granted, supply, fields)
 
     def welding_detection(self, request: DC_WeldingDetectionReq) -> DC_WeldingDetectionRes:
         pilot = self.outlet.control_pilot()
@@ -227,6 +235,8 @@ class Conversation(common.Conversation):
         if managed is not None and managed >= 0:
             most = min(most, managed)
         back = min(limits.max_discharge_watts, self.limit_back())
+        if (most, back) == (limits.max_watts, limits.max_discharge_watts):
+            return limits
         return limits._replace(max_watts=most, max_discharge_watts=back)
 
     # What the vehicle says
@@ -238,21 +248,17 @@ class Conversation(common.Conversation):
 
     def _take_limits(self, mode: Any) -> None:
         """Take over the limits of a charge loop request, never beyond the first ones. [V2G20-2654], [V2G20-2655]"""
-        old, bounds = self.vehicle, self.bounds
-
-        def lower(name: str, last: float, most: float) -> float:
-            said: RationalNumber | None = getattr(mode, name, None)
-            return min(most, max(0.0, maybe(said, last)))
-
-        self.vehicle = old._replace(
-            # A voltage of zero is nonsense.
-            max_volts=lower("EVMaximumVoltage", old.max_volts, bounds.max_volts) or old.max_volts,
-            max_amps=lower("EVMaximumChargeCurrent", old.max_amps, bounds.max_amps),
-            max_watts=lower("EVMaximumChargePower", old.max_watts, bounds.max_watts),
-            min_volts=max(maybe(getattr(mode, "EVMinimumVoltage", None), old.min_volts), bounds.min_volts),
-            max_discharge_amps=lower("EVMaximumDischargeCurrent", old.max_discharge_amps, bounds.max_discharge_amps),
-            max_discharge_watts=lower("EVMaximumDischargePower", old.max_discharge_watts, bounds.max_discharge_watts),
-        )
+        told = {}
+        for element, limit in UPPER.items():
+            said: RationalNumber | None = getattr(mode, element, None)
+            if said is not None:
+                told[limit] = min(getattr(self.bounds, limit), max(0.0, number(said)))
+        if told.get("max_volts") == 0.0:  # nonsense
+            del told["max_volts"]
+        least: RationalNumber | None = getattr(mode, "EVMinimumVoltage", None)
+        if least is not None:
+            told["min_volts"] = max(number(least), self.bounds.min_volts)
+        self.vehicle = self.vehicle._replace(**told)
 
     # Phrases
 
@@ -266,6 +272,7 @@ class Conversation(common.Conversation):
             DC_PreChargeReq: self._pre_charge,
             DC_ChargeLoopReq: lambda code: self._charge_loop(
                 Granted(0.0, 0.0, False, False, False),
+                self.supply(),
                 {"Header": self.header(), "ResponseCode": code, "EVSEStatus": self.status()},
             ),
             DC_WeldingDetectionReq: self._welding_detection,
@@ -298,7 +305,7 @@ class Conversation(common.Conversation):
             Header=self.header(), ResponseCode=code, EVSEPresentVoltage=rational(self.outlet.volts())
         )
 
-    def _charge_loop(self, granted: Granted, fields: dict[str, Any]) -> DC_ChargeLoopRes:
+    def _charge_loop(self, granted: Granted, supply: SupplyLimits, fields: dict[str, Any]) -> DC_ChargeLoopRes:
         return DC_ChargeLoopRes(
             **fields,
             EVSEPresentCurrent=rational(self.outlet.amps()),
@@ -306,12 +313,11 @@ class Conversation(common.Conversation):
             EVSEPowerLimitAchieved=granted.power_limited,
             EVSECurrentLimitAchieved=granted.current_limited,
             EVSEVoltageLimitAchieved=granted.voltage_limited,
-            CLResControlMode=self._limits(),
+            CLResControlMode=self._limits(supply),
         )
 
-    def _limits(self) -> CLResControlMode:
+    def _limits(self, limits: SupplyLimits) -> CLResControlMode:
         """What the station can give now, in the words of the control mode."""
-        limits = self.supply()
         fields: dict[str, Any] = {
             "EVSEMaximumChargePower": rational(limits.max_watts),
             "EVSEMinimumChargePower": rational(min(limits.max_watts, limits.min_amps * limits.min_volts)),
