@@ -28,6 +28,7 @@ EPILOG: Final = """examples:
   hlc decode session.pcapng --timeline          both state machines against time
   hlc decode session.pcapng --timing            response times against performance times and timeouts
   hlc decode session.pcapng --plot out.png      voltage, current, power, state of charge, response times
+  hlc decode session.pcapng --frame 123         the message of one frame as a tree; --bits, --xml, --json
   hlc decode session.pcapng --json | jq .name   one object per line and message
   hlc decode 809a0211... --schema din70121      one payload, with or without its V2GTP header
   hlc decode 809a0211...                        the same, read by the schema that fits best
@@ -48,12 +49,14 @@ FRAMES_BETWEEN: Final = 256
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `hlc decode`."""
     parser.epilog = EPILOG
+    parser.usage = "hlc decode [OPTION ...] FILE|HEX|-"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     what = "a capture (pcap, pcapng), a payload in hexadecimal or a file of one, or - for standard input"
     parser.add_argument("input", nargs="+", metavar="FILE|HEX|-", help=what)
-    forms.add_arguments(parser, "a copy as pcapng that holds the secrets of its TLS connections")
+    shown = forms.add_arguments(parser, "a copy as pcapng that holds the secrets of its TLS connections")
+    shown.add_argument("--frame", type=int, metavar="N", help="the messages of one frame, whole, as a tree")
 
-    payload = parser.add_argument_group("of a payload")
+    payload = parser.add_argument_group("of a payload (--bits: also of a --frame)")
     payload.add_argument("--schema", metavar="NAME", help="read it by this schema only; without it all are tried")
     payload.add_argument("--bits", action="store_true", help="every event code and value with its bits")
     payload.add_argument("--fragment", action="store_true", help="it is an EXI fragment, as it is signed")
@@ -147,8 +150,10 @@ def _stream(stream: Any, name: str, args: argparse.Namespace) -> int:
         return _complain(str(error), 1 if not head else 2)
     if args.schema is not None:
         return _complain("--schema is for one payload; in a capture the handshake decides", 2)
-    if args.bits or args.fragment:
-        return _complain(f"{'--bits' if args.bits else '--fragment'} is for one payload; this is a capture", 2)
+    if args.fragment:
+        return _complain("--fragment is for one payload; this is a capture", 2)
+    if args.bits and not args.frame:
+        return _complain("--bits is for one payload; this is a capture: --frame N says which message of it", 2)
     if args.keylog is not None:
         try:
             if remark := take_file(args.keylog, secrets):
@@ -192,6 +197,8 @@ def _capture(capture: Capture, stream: Any, out: forms.Output, args: argparse.Na
         return _complain(f"{args.write} is not complete: {copy.error.strerror or copy.error}", 1)
     if report.complaint:
         return _complain(report.complaint, 1)
+    if args.frame:  # it was shown: what is beside it is of no matter
+        return 0
     # What a peer sent that cannot be read is a finding of the doctor like others: the diagnosis was made.
     return 1 if capture.damage or (totals.damaged and not args.doctor) else 0
 

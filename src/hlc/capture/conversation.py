@@ -300,7 +300,7 @@ class Conversation:
             )
             self._emit(Seen(found.frame, session, event))
             return
-        self._message(side, result, where, found.payload_type)
+        self._message(side, result, where, found.payload_type, found.payload)
 
     def _read(self, found: Found) -> reading.Reading | Unreadable:
         """The payload as a message, or why it is not one."""
@@ -357,7 +357,7 @@ class Conversation:
                 self.session.protocol = best.schema
         return best
 
-    def _message(self, side: Side, result: reading.Reading, where: Where, payload_type: int) -> None:
+    def _message(self, side: Side, result: reading.Reading, where: Where, payload_type: int, payload: bytes) -> None:
         session = self.session
         assert session is not None
         event = Message(
@@ -376,7 +376,7 @@ class Conversation:
         elif session.protocol is None:
             session.protocol = result.schema
         session.message(event, where.frame, payload_type)
-        self._emit(Seen(where.frame, session, event))
+        self._emit(Seen(where.frame, session, event, payload=payload))
         if result.surplus:
             surplus = f"{result.surplus} surplus octet{'s' if result.surplus > 1 else ''} after the message, ignored"
             session.odd("surplus octets after messages", side, where)

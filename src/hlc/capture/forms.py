@@ -7,14 +7,15 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from hlc.capture import single
 from hlc.capture.folded import FoldedLines
 from hlc.capture.report import JsonLines, JsonSummary, Lines, Print, Report, Several, XmlLines
 from hlc.trace.console import Paint, colours_wanted
 from hlc.trace.screen import Screen
 
-VIEWS: Final = ("summary", "doctor", "timeline", "timing", "csv")
+VIEWS: Final = ("summary", "doctor", "timeline", "timing", "csv", "frame")
 """Options that choose what of a capture is shown; without one it is every message."""
 FILES: Final = ("plot", "parquet")
 """Options that write a file, beside what is shown."""
@@ -24,8 +25,8 @@ LINES: Final = 512
 """So many lines are written at once at most."""
 
 
-def add_arguments(parser: argparse.ArgumentParser, write: str) -> None:
-    """The options that choose a report; what `--write` writes."""
+def add_arguments(parser: argparse.ArgumentParser, write: str) -> argparse._MutuallyExclusiveGroup:
+    """The options that choose a report; `write` is what `--write` writes. Returns the group of views, to add to it."""
     views = parser.add_argument_group("what to show of a capture (without one of these: every message)")
     shown = views.add_mutually_exclusive_group()
     shown.add_argument("--summary", action="store_true", help="counts, and how each matching and session went")
@@ -46,19 +47,23 @@ def add_arguments(parser: argparse.ArgumentParser, write: str) -> None:
 
     secrets = parser.add_argument_group("of TLS")
     secrets.add_argument("--keylog", metavar="FILE", help="secrets of TLS (NSS key log) besides those in the capture")
+    return shown
 
 
 def view(args: argparse.Namespace) -> str:
     """The option for captures only that is given; ""."""
-    return next((name for name in (*VIEWS, *FILES) if getattr(args, name)), "")
+    return next((name for name in (*VIEWS, *FILES) if getattr(args, name, None)), "")
 
 
 def conflict(args: argparse.Namespace) -> str:
     """What is wrong with the options, in one line; empty where nothing is."""
-    asked = next((name for name in VIEWS if getattr(args, name)), "")
+    asked = next((name for name in VIEWS if getattr(args, name, None)), "")
+    number = getattr(args, "frame", None)
+    if number is not None and number < 1:
+        return f"--frame {number}: frames are counted from 1, as Wireshark does"
     if args.xml and asked == "summary":
         return "a summary has no XML form: use --summary with --json, or --xml alone"
-    if args.xml and asked:
+    if args.xml and asked not in ("", "frame"):
         return f"--{asked} has no XML form: leave out --xml"
     if args.json and asked in NO_JSON:
         return f"{NO_JSON[asked]}: leave out --json"
@@ -79,7 +84,7 @@ SUFFIXES: Final = (".png", ".svg", ".pdf")
 
 def shows(args: argparse.Namespace) -> bool:
     """Whether anything goes to standard output."""
-    return any(getattr(args, name) for name in VIEWS) or not any(getattr(args, name) for name in FILES)
+    return any(getattr(args, name, None) for name in VIEWS) or not any(getattr(args, name) for name in FILES)
 
 
 class Output:
@@ -132,6 +137,11 @@ def report(
 
 def shown(args: argparse.Namespace, out: Print, screen: Screen | None = None) -> Report:
     """The report that goes to standard output."""
+    if getattr(args, "frame", None):
+        from hlc.capture.views.frame import FrameReport
+
+        form: Any = "json" if args.json else "xml" if args.xml else "tree"
+        return FrameReport(args.frame, single.Wanted(form=form, bits=args.bits), out)
     if args.csv:
         from hlc.capture.views.rows import CsvRows
 
@@ -157,4 +167,5 @@ def shown(args: argparse.Namespace, out: Print, screen: Screen | None = None) ->
         return JsonSummary(out) if args.summary else JsonLines(out)
     if screen is not None and screen.live and not args.summary:
         return FoldedLines(screen, colour=colour, width=width, unicode=unicode)
-    return Lines(out, colour=colour, summary=args.summary, width=width, unicode=unicode)
+    wrapped = sys.stdout.isatty()
+    return Lines(out, colour=colour, summary=args.summary, width=width, unicode=unicode, wrapped=wrapped)

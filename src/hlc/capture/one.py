@@ -50,7 +50,9 @@ def _further(name: str, secrets: Secrets) -> None:
 def read(
     capture: Capture, secrets: Secrets, report: Report, each: Callable[[Captured], None] = lambda captured: None
 ) -> Totals:
-    """Read a capture into a report, to its end. `each` is told of every frame when it was decoded.
+    """Read a capture into a report, to its end or to the last frame that the report wants.
+
+    `each` is told of every frame when it was decoded.
 
     Whatever happens before the end is raised, after the report has abandoned what it began.
     """
@@ -61,6 +63,8 @@ def read(
                 report.zero = captured.at
             decoder.frame(captured)
             each(captured)
+            if captured.number >= report.last_frame:
+                break
         decoder.close()
         report.totals(decoder.totals, capture.damage)
     except BaseException:

@@ -5,8 +5,10 @@ Everything here consumes events and finished sessions; nothing is found out here
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from textwrap import wrap
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +22,9 @@ from hlc.capture.plugin import PlugIn
 from hlc.capture.seen import Seen, Tls, Unread
 from hlc.capture.session import Session
 from hlc.capture.totals import Totals
+from hlc.rules.iso15118_20.services import Service
 from hlc.trace import homeplug
+from hlc.trace.console import Paint
 from hlc.trace.describe import Quantity, alarm, clean, describe, headline, mac, text
 from hlc.trace.events import Message, Mme, Note, Side, StateEntered
 from hlc.trace.record import record as message_record
@@ -31,6 +35,10 @@ RED, GREEN, YELLOW, BOLD, DIM = "31", "32", "33", "1", "2"
 COLOURS: Final = {"good": GREEN, "matched": GREEN, "failed": RED, "unfinished": YELLOW}
 MATCHINGS: Final = 1000
 """Matching runs of which a summary tells; they take no end where somebody plays tricks."""
+LEAST_ROOM: Final = 36
+"""Columns for the values of a message; with less they go below its name."""
+BELOW: Final = 30
+"""The column in which they then begin."""
 
 
 def clock(at: float) -> str:
@@ -51,6 +59,8 @@ class Report:
         """The first `MATCHINGS` ones."""
         self.zero: float | None = None
         """Time of the first frame: times are counted from there, as Wireshark does."""
+        self.last_frame = sys.maxsize
+        """The frame behind which nothing is of interest any more."""
         self.complaint = ""
         """Why what was asked for did not happen, known at the end."""
 
@@ -82,6 +92,7 @@ class Several(Report):
     def __init__(self, reports: list[Report]) -> None:
         super().__init__(lambda line: None)
         self._reports = reports
+        self.last_frame = max(report.last_frame for report in reports)
 
     def event(self, seen: Seen) -> None:
         for report in self._reports:
@@ -116,11 +127,15 @@ class Several(Report):
 class Lines(Report):
     """For people: a line for each message, a verdict for each session and matching run.
 
-    `summary` leaves out the messages. Charts are `width` columns wide at most, in ASCII unless `unicode`.
+    `summary` leaves out the messages. Charts are `width` columns wide at most, in ASCII unless `unicode`; and `wrapped`
+    lines too.
     """
 
-    def __init__(self, out: Print, *, colour: bool, summary: bool, width: int = 80, unicode: bool = True) -> None:
+    def __init__(
+        self, out: Print, *, colour: bool, summary: bool, width: int = 80, unicode: bool = True, wrapped: bool = False
+    ) -> None:
         super().__init__(out)
+        self._wrapped = wrapped
         self._colour = colour
         self._summary = summary
         self._width = width
@@ -131,13 +146,34 @@ class Lines(Report):
         self._apart = False
         """Whether an empty line is due."""
         self._told: set[tuple[int, str]] = set()
+        self._held: list[str] | None = [] if summary else None
+        """Of a summary, what is told behind the table of its sessions."""
 
-    def _say(self, line: str, colour: str = "") -> None:
+    def _say(self, line: str, colour: str = "", hang: int = 0) -> None:
+        """A line. What a terminal has no room for goes on below it, in column `hang`."""
+        out = self.out if self._held is None else self._held.append
         if self._apart and line:
-            self.out("")
+            out("")
         self._apart = False
         line = clean(line)
-        self.out(f"\x1b[{colour}m{line}\x1b[0m" if self._colour and colour else line)
+        lines = [line]
+        if self._wrapped and len(line) > self._width:
+            indent = hang or len(line) - len(line.lstrip()) + 4
+            lines = wrap(line, self._width, subsequent_indent=" " * indent, break_on_hyphens=False)
+        for line in lines:
+            out(f"\x1b[{colour}m{line}\x1b[0m" if self._colour and colour else line)
+
+    def _table(self) -> None:
+        """The sessions of a summary as a table, where there are several; then what was held back for it."""
+        held, self._held = self._held or [], None
+        if len(self.sessions) > 1:
+            from hlc.capture.views import sessions
+
+            paint = Paint(self._colour)
+            for line, colour in sessions.lines(self.sessions, self._width, unicode=self._unicode):
+                self.out(paint(colour, line) if colour else line)
+        for line in held:
+            self.out(line)
 
     def _at(self, at: float) -> str:
         return f"{at - (self.zero or 0.0):11.3f}"
@@ -150,8 +186,7 @@ class Lines(Report):
             if session is not None and session.number != self._begun:
                 self._begun = session.number
                 self._begin(session)
-            line = f"{seen.frame:7} {self._at(event.at)}  {event.side:<4} {headline(event):<32} {describe(event)}"
-            self._say(line.rstrip(), RED if alarm(event) else "")
+            self._line(seen, event.side, headline(event), describe(event), RED if alarm(event) else "")
         elif isinstance(event, Mme):
             if seen.matching is not None and seen.matching.number > self._matching:
                 self._matching = seen.matching.number
@@ -159,26 +194,41 @@ class Lines(Report):
             elif not self._columns:
                 self._head()
             side = homeplug.side(event.name) or ""
-            line = f"{seen.frame:7} {self._at(event.at)}  {side:<4} {homeplug.headline(event):<32}"
-            self._say(f"{line} {homeplug.describe(event)}", RED if event.message is None else "")
+            colour = RED if event.message is None else ""
+            self._line(seen, side, homeplug.headline(event), homeplug.describe(event), colour)
         elif isinstance(event, StateEntered):
             label = getattr(event.state, "label", event.state.name)
             self._say(f"{'':21}{event.side:<4} enters state {event.state.value} {label}", DIM)
         elif isinstance(event, Note) and seen.matching is None and not (session is not None and session.over):
             # of a session that is over, and of a matching run, they are told with the verdict
-            self._say(f"{seen.frame:7} {self._at(event.at)}  {event.side:<4}     {event.text}", YELLOW)
+            self._say(f"{seen.frame:7} {self._at(event.at)}  {event.side:<4}     {event.text}", YELLOW, BELOW)
         elif isinstance(event, Tls):
             if session is not None and session.number != self._begun:
                 self._begun = session.number
                 self._begin(session)
             line = f"{seen.frame:7} {self._at(event.at)}  {event.side:<4}     {tls_report.line(event)}"
-            self._say(line, RED if event.grave else YELLOW if event.name == "note" else "")
+            self._say(line, RED if event.grave else YELLOW if event.name == "note" else "", BELOW)
         elif isinstance(event, Unread):
             key = (session.number if session is not None else 0, event.reason)
             if event.damaged or key not in self._told:  # what is not built is said once for a session
                 self._told.add(key)
                 line = f"{seen.frame:7} {self._at(event.at)}  {event.side:<4}     {event.text}"
-                self._say(line, RED if event.damaged else YELLOW)
+                self._say(line, RED if event.damaged else YELLOW, BELOW)
+
+    def _line(self, seen: Seen, side: str, name: str, said: str, colour: str) -> None:
+        """A message. On a terminal what does not fit goes on below its values, or below its name in a narrow one."""
+        line = f"{seen.frame:7} {self._at(seen.event.at)}  {side:<4} {name:<32} "
+        if not self._wrapped or len(line) + len(said) <= self._width:
+            self._say((line + said).rstrip(), colour)
+            return
+        indent = len(line)
+        if self._width - indent < LEAST_ROOM:
+            self._say(line.rstrip(), colour)
+            indent = BELOW
+            line = " " * indent
+        for part in broken(said, max(self._width - indent, LEAST_ROOM)):
+            self._say(line + part, colour)
+            line = " " * indent
 
     def _begin(self, session: Session) -> None:
         part = "" if session.whole else " (the capture begins inside it)"
@@ -252,6 +302,7 @@ class Lines(Report):
             self._say(f"  {mark} {place}: {finding.text}{clause}", RED if finding.cause else YELLOW)
 
     def totals(self, totals: Totals, damage: list[str]) -> None:
+        self._table()
         self._say("")
         messages = sum(totals.messages.values()) - sum(
             count for name, count in totals.messages.items() if name.startswith("sdp:")
@@ -269,6 +320,17 @@ class Lines(Report):
                 self._say(f"{count:8}  {name}")
         for line in overall(totals):
             self._say(line)
+
+
+def broken(said: str, width: int) -> list[str]:
+    """Values on as many lines as they need; those that are longer than a line are broken between words."""
+    lines = [""]
+    for part in said.split("  "):
+        if lines[-1] and len(lines[-1]) + 2 + len(part) <= width:
+            lines[-1] += "  " + part
+        else:
+            lines += wrap(part, width, break_on_hyphens=False)
+    return [line for line in lines if line]
 
 
 class JsonLines(Report):
@@ -352,6 +414,21 @@ def facts(session: Session) -> list[str]:
     return told
 
 
+def mode(session: Session) -> str | None:
+    """How energy is transferred, in the standard's words: "AC", "DC", "DC_BPT", "MCS", "WPT", ...; None: not known."""
+    selected = session.first.get("ServiceSelectionReq")
+    if selected is not None:
+        number = selected.body.SelectedEnergyTransferService.ServiceID
+        return Service(number).name if number in set(Service) else str(number)
+    asked = session.first.get("ChargeParameterDiscoveryReq")
+    wanted = getattr(asked.body, "RequestedEnergyTransferMode", None) if asked is not None else None
+    if wanted is not None:
+        return str(wanted.value).partition("_")[0]
+    if session.protocol == "din70121":
+        return "DC"
+    return (session.protocol or "").partition("_20_")[2].upper() or None
+
+
 def record(session: Session, verdict: Verdict, zero: float) -> dict[str, Any]:
     """A finished session as plain data; times in seconds since 1970."""
     state = session.electrical
@@ -365,6 +442,7 @@ def record(session: Session, verdict: Verdict, zero: float) -> dict[str, Any]:
         "evcc": session.evcc or None,
         "secc": session.secc or None,
         "protocol": session.protocol,
+        "mode": mode(session),
         "session_id": text(session.session_id) if session.session_id else None,
         "outcome": verdict.outcome,
         "reason": verdict.reason,

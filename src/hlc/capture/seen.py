@@ -47,3 +47,5 @@ class Seen(NamedTuple):
     session: Session | None
     event: Event
     matching: Matching | None = None
+    payload: bytes | None = None
+    """Of a message in EXI: what it was decoded from."""

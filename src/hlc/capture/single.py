@@ -143,7 +143,7 @@ def _by_schema(schema: str, payload: bytes, wanted: Wanted, out: Print, complain
         found = reading.read(schema, payload, fragment=wanted.fragment)
     except exi.DecodeError as error:
         if wanted.bits:
-            _show_bits(schema, payload, wanted, out)
+            show_bits(schema, payload, wanted, out)
         what = "fragment" if wanted.fragment else "message"
         complain(f"no {reading.TITLES.get(schema, schema)} {what}: {error}")
         return 1
@@ -160,7 +160,7 @@ def _none(payload: bytes, names: list[str], wanted: Wanted, out: Print, complain
             failures.append((error.bit or 0, name, error))
     _, name, furthest = max(failures, key=lambda failure: failure[0])
     if wanted.bits:
-        _show_bits(name, payload, wanted, out)
+        show_bits(name, payload, wanted, out)
     comes = f"{name} comes furthest: {furthest}" if furthest.bit else furthest.reason
     complain(f"no schema that is built fits; {comes}")
     return 1
@@ -187,7 +187,7 @@ def _weight(entry: Reading) -> str:
 def _show(entry: Reading, payload: bytes, wanted: Wanted, out: Print, complain: Print) -> int:
     """The one reading that is meant."""
     if wanted.bits:
-        _show_bits(entry.schema, payload, wanted, out)
+        show_bits(entry.schema, payload, wanted, out)
     elif wanted.form == "json":
         out(_json(entry, wanted))
         return 0
@@ -198,7 +198,7 @@ def _show(entry: Reading, payload: bytes, wanted: Wanted, out: Print, complain: 
             complain(f"{entry.name} cannot be written as XML: {error}")
             return 1
     else:
-        _tree(entry.schema, entry.name, entry.message, out)
+        show_tree(entry.schema, entry.name, entry.message, out)
     if entry.surplus:
         complain(f"{entry.surplus} surplus octets after the message were ignored")
     if entry.lenient:
@@ -213,7 +213,8 @@ def _json(entry: Reading, wanted: Wanted) -> str:
     return msgspec.json.encode(told | weight).decode()
 
 
-def _tree(schema: str, name: str, message: Any, out: Print) -> None:
+def show_tree(schema: str, name: str, message: Any, out: Print) -> None:
+    """A message as a tree, its name and documented number on top."""
     number = ids.message_id(schema, name)
     out(f"{schema}: {number if number is not None else '-'} {name}")
     if isinstance(message, exi.Element):
@@ -223,7 +224,7 @@ def _tree(schema: str, name: str, message: Any, out: Print) -> None:
         out(line)
 
 
-def _show_bits(schema: str, payload: bytes, wanted: Wanted, out: Print) -> None:
+def show_bits(schema: str, payload: bytes, wanted: Wanted, out: Print) -> None:
     """Every piece of a payload with its bits, as lines or as JSON; and where it ends in an error, the error."""
     traced = exi.schema(schema).trace(payload, fragment=wanted.fragment)
     bits = "".join(f"{octet:08b}" for octet in payload)
@@ -303,5 +304,5 @@ def _discovery(kind: int, payload: bytes, wanted: Wanted, out: Print, complain: 
         return 0
     if wanted.form == "xml":
         complain("SDP messages have no XML form; shown as a tree")
-    _tree("sdp", message.name, message, out)
+    show_tree("sdp", message.name, message, out)
     return 0

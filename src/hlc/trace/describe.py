@@ -204,20 +204,28 @@ PHRASES: Final[tuple[Phrase, ...]] = (
     Phrase("category", ("ServiceCategory",)),
     Phrase("transfer", ("EnergyTransferType", "EVRequestedEnergyTransferType", "RequestedEnergyTransferMode")),
     Phrase("pay", ("PaymentOption", "SelectedPaymentOption")),
+    Phrase("authorize by", ("AuthorizationServices", "SelectedAuthorizationService")),
     Phrase("service", ("ServiceID",)),
     Phrase("", ("EVSEProcessing",)),
     # electrical values
     Phrase("EV target", ("EVTargetVoltage", "EVTargetCurrent")),
     Phrase("EVSE", ("EVSEPresentVoltage", "EVSEPresentCurrent")),
     Phrase("EV max", ("EVMaximumVoltageLimit", "EVMaximumCurrentLimit", "EVMaximumPowerLimit")),
+    Phrase("EV max", ("EVMaximumVoltage", "EVMaximumChargeCurrent", "EVMaximumChargePower")),
+    Phrase("EV gives back", ("EVMaximumDischargeCurrent", "EVMaximumDischargePower")),
     Phrase("EVSE min", ("EVSEMinimumVoltageLimit", "EVSEMinimumCurrentLimit")),
     Phrase("EVSE max", ("EVSEMaximumVoltageLimit", "EVSEMaximumCurrentLimit", "EVSEMaximumPowerLimit")),
+    Phrase("EVSE max", ("EVSEMaximumVoltage", "EVSEMaximumChargeCurrent", "EVSEMaximumChargePower")),
+    Phrase("EVSE takes back", ("EVSEMaximumDischargeCurrent", "EVSEMaximumDischargePower")),
+    Phrase("EVSE target", ("EVSETargetActivePower",)),
+    Phrase("EVSE", ("EVSEPresentActivePower",)),
+    Phrase("EV", ("EVPresentActivePower",)),
     Phrase("ripple", ("EVSEPeakCurrentRipple",)),
     Phrase("PMax", ("SAScheduleTuple",), _schedule),
-    Phrase("capacity", ("EVEnergyCapacity",)),
-    Phrase("wants", ("EVEnergyRequest", "EAmount")),
+    Phrase("capacity", ("EVEnergyCapacity", "BatteryEnergyCapacity")),
+    Phrase("wants", ("EVEnergyRequest", "EAmount", "EVTargetEnergyRequest")),
     Phrase("SoC", ("EVRESSSOC", "PresentSOC"), unit=" %"),
-    Phrase("full in", ("RemainingTimeToFullSoC",)),
+    Phrase("full in", ("RemainingTimeToFullSoC", "RemainingTimeToTargetSOC")),
     # wireless power transfer
     Phrase("", ("EVResultCode",), quiet=("EVResultUnknown",)),
     Phrase("positioning", ("WPT_FinePositioningMethod",)),
@@ -265,7 +273,7 @@ PHRASES: Final[tuple[Phrase, ...]] = (
 
 LOOP: Final = ("PreCharge", "CurrentDemand", "ChargeLoop", "ChargingStatus", "WeldingDetection")
 """Messages so frequent that their lines leave out what hardly ever changes."""
-LOOP_QUIET: Final = ("EV max", "EVSE max", "isolation", "full in")
+LOOP_QUIET: Final = ("EV max", "EVSE max", "EV gives back", "EVSE takes back", "capacity", "isolation", "full in")
 
 
 def describe(event: Message) -> str:

@@ -478,3 +478,17 @@ def test_machines_read_a_matching_run(matching: str, capsys: pytest.CaptureFixtu
     assert told["findings"][0]["cause"]
     assert summary["mme"]["CM_SLAC_PARM.REQ"] == 1
     assert run(capsys, matching, "--xml")[:2] == (0, "")
+
+
+@pytest.mark.parametrize("columns", [80, 100, 130])
+def test_lines_are_folded_on_a_terminal_only(
+    path: str, columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    whole = run(capsys, path)[1]
+    assert max(map(len, whole.splitlines())) > columns
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    folded = run(capsys, path)[1]
+    assert max(map(len, folded.splitlines())) <= columns
+    assert folded.split() == whole.split()  # nothing is lost
