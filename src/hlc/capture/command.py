@@ -10,11 +10,11 @@ import argparse
 import os
 import stat
 import sys
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from typing import Any, Final
 
 from hlc.capture import forms, one, reading, single
-from hlc.capture.copying import FrameWriter
+from hlc.capture.copying import Copy, FrameWriter
 from hlc.capture.files import Capture, Captured, CaptureError
 from hlc.capture.progress import Progress, size
 from hlc.capture.secrets import take_file
@@ -39,6 +39,7 @@ EPILOG: Final = """examples:
   tcpdump -i eth1 -w - | hlc decode -           a capture from standard input
   hlc decode session.pcapng --keylog keys.log   what was said over TLS, too
   hlc decode session.pcap --keylog keys.log --write open.pcapng    a copy that everybody can decrypt
+  hlc decode session.pcapng --write shown.pcapng --redact          a copy that does not tell whose it is
 """
 BEGINNING: Final = 64
 """Octets by which a capture, a message and hexadecimal text are told apart."""
@@ -55,6 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", nargs="+", metavar="FILE|HEX|-", help=what)
     shown = forms.add_arguments(parser, "a copy as pcapng that holds the secrets of its TLS connections")
     shown.add_argument("--frame", type=int, metavar="N", help="the messages of one frame, whole, as a tree")
+
+    parser.add_argument("--redact", action="store_true", help="with --write: a copy that does not tell whose it is")
 
     payload = parser.add_argument_group("of a payload (--bits: also of a --frame)")
     payload.add_argument("--schema", metavar="NAME", help="read it by this schema only; without it all are tried")
@@ -78,6 +81,8 @@ def _decode(args: argparse.Namespace) -> int:
     name = " ".join(args.input)
     if wrong := forms.conflict(args):
         return _complain(wrong, 2)
+    if args.redact and args.write is None:
+        return _complain("--redact is about the copy: say --write FILE.pcapng", 2)
     if args.schema is not None and not reading.built(args.schema):
         return _complain(reading.unknown(args.schema), 2)
     if name == "-":
@@ -164,26 +169,26 @@ def _stream(stream: Any, name: str, args: argparse.Namespace) -> int:
 
 
 def _capture(capture: Capture, stream: Any, out: forms.Output, args: argparse.Namespace, secrets: Secrets) -> int:
-    copy: FrameWriter | None = None
+    copy: Copy | None = None
     if args.write is not None:
         if _is_same(stream, args.write) or (args.keylog is not None and _is_same(args.keylog, args.write)):
             return _complain(f"--write {args.write} is what is read: name another file", 2)
         try:
-            copy = FrameWriter(args.write)
+            copy = _copy(capture, args, secrets)
         except OSError as error:
             return _complain(f"--write {args.write}: {error.strerror or error}", 2)
     progress = Progress(size(stream), beside=forms.shows(args))
 
     def each(captured: Captured) -> None:
         if copy is not None:
-            copy.frame(captured.link, *capture.stamp, captured.data, secrets.fresh())
+            copy.frame(captured, capture.stamp)
         if captured.number % FRAMES_BETWEEN == 0:
             progress.show(capture.offset)
 
     with closing(copy) if copy is not None else nullcontext():
         try:
             report = forms.report(args, out, capture.name, _remark)
-            totals = one.read(capture, secrets, report, each)
+            totals = one.read(capture, secrets, report, each, copy.watch if copy is not None else None)
         except OSError as error:
             if error.filename is None:  # the reader of our output has gone
                 raise
@@ -193,6 +198,8 @@ def _capture(capture: Capture, stream: Any, out: forms.Output, args: argparse.Na
     out.flush()
     for line in capture.damage:
         _complain(f"{capture.name} is damaged: {line}", 1)
+    for line in copy.story() if copy is not None else ():
+        _remark(f"{args.write}: {line}")
     if copy is not None and copy.error is not None:
         return _complain(f"{args.write} is not complete: {copy.error.strerror or copy.error}", 1)
     if report.complaint:
@@ -201,6 +208,21 @@ def _capture(capture: Capture, stream: Any, out: forms.Output, args: argparse.Na
         return 0
     # What a peer sent that cannot be read is a finding of the doctor like others: the diagnosis was made.
     return 1 if capture.damage or (totals.damaged and not args.doctor) else 0
+
+
+def _copy(capture: Capture, args: argparse.Namespace, secrets: Secrets) -> Copy:
+    """The copy that is asked for. Raises `OSError`."""
+    writer = FrameWriter(args.write)
+    if not args.redact:
+        return Copy(writer, secrets)
+    from hlc.capture.redact.pseudonyms import Pseudonyms
+    from hlc.capture.redact.redactor import Redactor, learn
+
+    names = Pseudonyms(os.urandom(32))
+    if os.path.isfile(capture.name):
+        with suppress(OSError), open(capture.name, "rb") as again:
+            learn(again, names)
+    return Redactor(names, writer, secrets)
 
 
 def _is_same(one: Any, other: str) -> bool:

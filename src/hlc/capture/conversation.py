@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import exi
 from hlc import ids, sap
@@ -27,6 +27,9 @@ from hlc.rules import MAIN
 from hlc.security.keylog import Secrets
 from hlc.trace.events import Message, Note, Side, StateEntered
 from hlc.v2gtp import PayloadType
+
+if TYPE_CHECKING:
+    from hlc.capture.redact.streams import Streams
 
 Endpoint = tuple[bytes, int]
 
@@ -87,6 +90,8 @@ class Conversation:
         """Sequence number of the SYN."""
         self.plug: PlugIn | None = None
         """The plug-in in which it was made, where that is known."""
+        self.watch: Streams | None = None
+        """Who is told what is found, where somebody wants to know."""
         self.judged = False
         """It was looked at as a connection that came to nothing."""
         self.over_at: float | None = None
@@ -95,7 +100,7 @@ class Conversation:
         self._open_session = open_session
         self._announced = announced
         self._secrets = secrets
-        self._tls: TlsConnection | None = None
+        self.tls: TlsConnection | None = None
         self._counted = False
         self._untold: list[Said] = []
         """About TLS, before it is known whether this is a session."""
@@ -143,8 +148,8 @@ class Conversation:
         """Nothing follows: read what waits behind holes."""
         for endpoint, direction in self.ends.items():
             self._pieces(endpoint, direction.stream.close())
-        if self._tls is not None:
-            self._decrypted(self._tls.close())
+        if self.tls is not None:
+            self._decrypted(self.tls.close())
         for endpoint, direction in self.ends.items():
             for found in direction.framing.close():
                 self._frame(endpoint, found)
@@ -158,9 +163,9 @@ class Conversation:
             for direction in self.ends.values():
                 session.lost += direction.framing.skipped
                 direction.framing.skipped = 0
-            if self._tls is not None:
-                session.lost += self._tls.facts.changed
-                session.encrypted = self._tls.facts.closed
+            if self.tls is not None:
+                session.lost += self.tls.facts.changed
+                session.encrypted = self.tls.facts.closed
             self._closings.clear()
             self.whole = False
         return session
@@ -179,7 +184,7 @@ class Conversation:
     def new_tls(self) -> TlsFacts | None:
         """What is known of its TLS, asked for the first time; None where there is none."""
         counted, self._counted = self._counted, True
-        return self._tls.facts if self._tls is not None and not counted else None
+        return self.tls.facts if self.tls is not None and not counted else None
 
     @property
     def vehicle(self) -> bytes:
@@ -212,29 +217,33 @@ class Conversation:
 
     def _pieces(self, endpoint: Endpoint, pieces: list[Piece]) -> None:
         framing = self.ends[endpoint].framing
+        if self.watch is not None:
+            self.watch.begin(endpoint, pieces)
         for piece in pieces:
             if piece.lost > 0 and self.session is not None:
                 self.session.lost += piece.lost
                 if self.session.lost_at is NOWHERE:
                     self.session.lost_at = Where(piece.at, piece.frame)
                 self._note(endpoint, Where(piece.at, piece.frame), f"the capture lacks {piece.lost} octets before this")
-            if self._tls is None and not framing.begun and is_tls(piece.data):
+            if self.tls is None and not framing.begun and is_tls(piece.data):
                 first, second = self.ends
-                self._tls = TlsConnection((first, second), self.client, self.first, self._secrets)
+                self.tls = TlsConnection((first, second), self.client, self.first, self._secrets)
                 if self.session is None and self.relevant():
                     self.session = self._opened(self.first)
-            if self._tls is not None:
-                self._decrypted(self._tls.feed(endpoint, piece))
+            if self.watch is not None:
+                self.watch.piece(endpoint, piece)
+            if self.tls is not None:
+                self._decrypted(self.tls.feed(endpoint, piece))
                 continue
             for found in framing.feed(piece):
                 self._frame(endpoint, found)
-        if self._tls is not None and pieces and self.session is not None and not self.session.messages:
+        if self.tls is not None and pieces and self.session is not None and not self.session.messages:
             self.session.end = Where(pieces[-1].at, pieces[-1].frame)
 
     def _decrypted(self, found: list[Plain | Said]) -> None:
         """What TLS gave."""
-        if self._tls is not None and self.client is None and self._tls.client is not None:
-            self._is_client(self._tls.client)
+        if self.tls is not None and self.client is None and self.tls.client is not None:
+            self._is_client(self.tls.client)
         for each in found:
             if isinstance(each, Plain):
                 for frame in self.ends[each.sender].framing.feed(each.piece):
@@ -253,7 +262,7 @@ class Conversation:
     def _opened(self, where: Where) -> Session:
         session = self._open_session(where, self)
         session.whole = self.whole
-        session.tls = self._tls.facts if self._tls is not None else None
+        session.tls = self.tls.facts if self.tls is not None else None
         self._name_peers(session)
         if self._protocol is not None:
             session.protocol = self._protocol.name
@@ -274,6 +283,8 @@ class Conversation:
             other = ends[1] if ends[0] == endpoint else ends[0]
             self._is_client(endpoint if result.name.endswith("Req") else other)
         side = self._side(endpoint)
+        if self.watch is not None:
+            self.watch.found(endpoint, found, result)
         if self.session is None:
             self.session = self._opened(where)
         session = self.session

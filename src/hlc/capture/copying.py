@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from hlc.capture import blocks
+from hlc.capture.decoder import Watch
+from hlc.capture.files import Captured, Stamp
+from hlc.security.keylog import Secrets
 
 NANOSECONDS: Final = 9
 STATISTICS: Final = 5
@@ -78,3 +81,33 @@ class FrameWriter:
             self._file.close()
         except OSError as error:
             self.error = self.error or error
+
+
+class Copy:
+    """A copy of a whole capture, frame by frame as the decoder has seen them."""
+
+    def __init__(self, writer: FrameWriter, secrets: Secrets) -> None:
+        self._writer = writer
+        self._secrets = secrets
+
+    def frame(self, captured: Captured, stamp: Stamp) -> None:
+        """The next frame."""
+        self._writer.frame(captured.link, *stamp, captured.data, self._secrets.fresh())
+
+    @property
+    def watch(self) -> Watch | None:
+        """What the decoder is to ask for each connection."""
+        return None
+
+    def close(self) -> None:
+        """The end of the capture, which the decoder has seen."""
+        self._writer.close()
+
+    def story(self) -> list[str]:
+        """What is to be said of the copy, in lines."""
+        return []
+
+    @property
+    def error(self) -> OSError | None:
+        """Why the copy is not complete."""
+        return self._writer.error

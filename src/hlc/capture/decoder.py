@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hlc import ids, sdp, v2gtp
 from hlc.capture import doctor
@@ -27,6 +27,12 @@ from hlc.capture.where import Where
 from hlc.security.keylog import Secrets
 from hlc.trace.events import Message, Note, SessionEnded, Side
 from hlc.trace.matching import mme_event
+
+if TYPE_CHECKING:
+    from hlc.capture.redact.streams import Streams
+
+Watch = Callable[[Conversation], "Streams"]
+"""Asked for each connection: who is to be told what is found in it?"""
 
 CONNECTIONS: Final = 256
 """TCP connections that are followed at a time; the one that was silent longest is let go."""
@@ -60,6 +66,8 @@ class Decoder:
         """
         self.totals = Totals()
         self._secrets = Secrets() if secrets is None else secrets
+        self.watch: Watch | None = None
+        """Where somebody wants to know more than the events."""
         self._matchings = Matchings(self._match)
         self._matched = matched
         self._plug_ins = PlugIns()
@@ -251,6 +259,8 @@ class Decoder:
             if len(key) < 2:
                 return
             conversation = Conversation(tcp, where, self._emit, self._open_session, self._is_station, self._secrets)
+            if self.watch is not None:
+                conversation.watch = self.watch(conversation)
             self._connections[key] = conversation
             if opening and self._is_station(tcp.destination):
                 run = self._matchings.between(*self._ends())
@@ -312,6 +322,9 @@ class Decoder:
         plug, conversation.plug = conversation.plug, None
         if plug is not None:
             self._plug_ins.disconnected(plug)
+        if conversation.watch is not None:
+            conversation.watch.end()
+            conversation.watch.over |= forget
         if forget:
             self._connections.pop(key, None)
 

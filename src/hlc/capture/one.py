@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from hlc.capture.decoder import Decoder
+from hlc.capture.decoder import Decoder, Watch
 from hlc.capture.files import Capture, Captured
 from hlc.capture.report import Report
 from hlc.capture.secrets import look_ahead
@@ -48,15 +48,20 @@ def _further(name: str, secrets: Secrets) -> None:
 
 
 def read(
-    capture: Capture, secrets: Secrets, report: Report, each: Callable[[Captured], None] = lambda captured: None
+    capture: Capture,
+    secrets: Secrets,
+    report: Report,
+    each: Callable[[Captured], None] = lambda captured: None,
+    watch: Watch | None = None,
 ) -> Totals:
     """Read a capture into a report, to its end or to the last frame that the report wants.
 
-    `each` is told of every frame when it was decoded.
+    `each` is told of every frame when it was decoded; `watch` is asked for every connection (see `Decoder`).
 
     Whatever happens before the end is raised, after the report has abandoned what it began.
     """
     decoder = Decoder(report.event, report.finished, report.matched, secrets, report.plugged)
+    decoder.watch = watch
     try:
         for captured in capture:
             if report.zero is None:

@@ -48,6 +48,11 @@ class Stream:
         self.retransmitted = 0
         """Segments that brought nothing new."""
 
+    @property
+    def position(self) -> int:
+        """The sequence number behind what is in order."""
+        return self._next or 0
+
     def synchronize(self, sequence: int) -> None:
         """SYN: the first octet of data is the one after `sequence`. A copy of it that comes late changes nothing."""
         if self._next is None:

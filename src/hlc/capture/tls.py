@@ -109,6 +109,11 @@ class TlsConnection:
         self._told: set[str] = set()
         self._out: list[Plain | Said] = []
 
+    @property
+    def waiting(self) -> bool:
+        """Whether records wait for their secret."""
+        return bool(self._waiting)
+
     def feed(self, sender: Endpoint, piece: Piece) -> list[Plain | Said]:
         """What `piece`, sent by `sender`, brings to light, in order."""
         if self._waiting and self._secrets.count != self._known:

@@ -17,6 +17,7 @@ from typing import Final
 
 from hlc import sdp, v2gtp
 from hlc.capture import blocks
+from hlc.capture.checksum import over_ip
 from hlc.capture.headers import ETHERNET, Flags
 from hlc.trace.events import Event, Frame, Matched, Mme, SessionEnded, Side
 
@@ -165,13 +166,13 @@ class PcapngWriter:
         header = struct.pack(
             "!HHIIBBHHH", sender.port, receiver.port, sender.sequence, acknowledged, 5 << 4, flags, WINDOW, 0, 0
         )
-        sum_ = _checksum(sender.address, receiver.address, 6, header + data)
+        sum_ = over_ip(sender.address, receiver.address, 6, header + data)
         segment = header[:16] + sum_ + header[18:] + data
         self._packet(at, sender, receiver.mac, receiver.address, 6, segment)
 
     def _udp(self, at: float, sender: Host, port: int, mac: bytes, address: bytes, to: int, data: bytes) -> None:
         header = struct.pack("!HHHH", port, to, 8 + len(data), 0)
-        sum_ = _checksum(sender.address, address, 17, header + data)
+        sum_ = over_ip(sender.address, address, 17, header + data)
         self._packet(at, sender, mac, address, 17, header[:6] + sum_ + data)
 
     def _packet(self, at: float, sender: Host, mac: bytes, address: bytes, protocol: int, content: bytes) -> None:
@@ -198,13 +199,3 @@ class PcapngWriter:
                 octets = octets[self._file.write(octets) :]
         except OSError as error:
             self.error = error
-
-
-def _checksum(source: bytes, destination: bytes, protocol: int, content: bytes) -> bytes:
-    """The checksum of TCP and UDP over IPv6, with its pseudo header."""
-    octets = source + destination + struct.pack("!II", len(content), protocol) + content
-    octets += bytes(len(octets) % 2)
-    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return struct.pack("!H", ~total & 0xFFFF or 0xFFFF)
