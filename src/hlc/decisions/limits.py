@@ -78,7 +78,7 @@ def _take_back(wanted: SetPoint, ev: BatteryLimits, supply: SupplyLimits, presen
     amps = min(-wanted.amps, ev.max_discharge_amps, supply.max_discharge_amps)
     by_power = min(ev.max_discharge_watts, supply.max_discharge_watts) / max(present_volts, supply.min_volts, 1.0)
     return Granted(
-        volts=max(ev.min_volts, supply.min_volts),
+        volts=min(max(ev.min_volts, supply.min_volts), ev.max_volts, supply.max_volts),
         amps=-max(0.0, min(amps, by_power)),
         current_limited=-wanted.amps > supply.max_discharge_amps,
         voltage_limited=False,

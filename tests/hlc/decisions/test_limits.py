@@ -75,6 +75,12 @@ def test_never_back_beyond_either_side(amps: float, volts: float) -> None:
     assert granted.current_limited is (amps < -20.0)
 
 
+@pytest.mark.parametrize("least", [430.0, 501.0, 2.77e6])
+def test_a_voltage_that_must_not_be_left_is_no_higher_than_the_highest(least: float) -> None:
+    ev = BACK_EV._replace(min_volts=least)
+    assert decisions.grant(SetPoint(400.0, -10.0), ev, BACK_SUPPLY, 400.0).volts == 420.0
+
+
 @pytest.mark.parametrize(("ev", "supply"), [(EV, BACK_SUPPLY), (BACK_EV, SUPPLY)])
 def test_nothing_back_where_one_side_does_not(ev: BatteryLimits, supply: SupplyLimits) -> None:
     assert decisions.grant(SetPoint(400.0, -10.0), ev, supply, 400.0).amps == 0.0
