@@ -27,14 +27,18 @@ class WptInvariants(Watch):
     def __init__(self, station: Machine, vehicle: Machine) -> None:
         super().__init__(station, vehicle)
         self.paired = self.aligned = self.delivery = False
-        self._request: Any = None
+        self._requests: dict[str, Any] = {}
+        """The last one of each kind."""
 
     def message(self, event: Event) -> None:
         if not isinstance(event, Message) or event.schema == "sap":
             return
         body: Any = event.message
         if event.name.endswith("Req"):
-            self._request = body
+            self._requests[event.name[:-3]] = body
+            return
+        request = self._requests.get(event.name[:-3])
+        if request is None:  # an answer to nothing: of a peer that is not ours
             return
         if failed(body):
             self.aligned = self.delivery = False
@@ -45,20 +49,16 @@ class WptInvariants(Watch):
             case "WPT_FinePositioningSetupRes":
                 self.paired = self.aligned = self.delivery = False
             case "WPT_PairingRes":
-                self.paired = self._succeeded(body)
+                self.paired = _succeeded(request, body)
             case "WPT_AlignmentCheckRes":
-                self.aligned = self._succeeded(body)
+                self.aligned = _succeeded(request, body)
             case "WPT_ChargeLoopRes" if misaligned(body):
                 self.aligned = self.delivery = False
             case "PowerDeliveryRes":
-                starts = self._request.ChargeProgress is not ChargeProgress.Stop
+                starts = request.ChargeProgress is not ChargeProgress.Stop
                 self.delivery = starts and not misaligned(body)
             case "SessionStopRes":
                 self.delivery = False
-
-    def _succeeded(self, response: Any) -> bool:
-        success = self._request.EVResultCode == "EVResultSuccess"
-        return success and both_finished(self._request, response) and not misaligned(response)
 
     def step(self, cable: SimulatedCable) -> None:
         assert isinstance(cable, AirGap)
@@ -98,3 +98,8 @@ class WptInvariants(Watch):
         most = min(pad.supply.max_watts, accepted.max_watts if accepted is not None and self.told else float("inf"))
         if watts > most * 1.01:
             self._say(cable, f"{watts:.0f} W leave the coil, {most:.0f} W are allowed")
+
+
+def _succeeded(request: Any, response: Any) -> bool:
+    success = request.EVResultCode == "EVResultSuccess"
+    return success and both_finished(request, response) and not misaligned(response)
