@@ -78,6 +78,8 @@ class Transport(NamedTuple):
     """Version of TLS: "1.2", "1.3"; empty: plain TCP."""
     peer: bytes = b""
     """The peer's own certificate, DER; empty where it showed none."""
+    name: str = ""
+    """The EVCCID in the certificate that this end has shown; empty: it has shown none, or that has none."""
 
 
 PLAIN: Final = Transport()

@@ -34,7 +34,7 @@ class Tunnel:
         self.ends: dict[Side, Layer] = {side: make() for side, make in made.items() if make is not None}
         self.flights = self._shake()
         self.transports: Mapping[Side, Transport] = {
-            side: Transport(number, end.peer_certificate) for side, end in self.ends.items()
+            side: Transport(number, end.peer_certificate, end.name) for side, end in self.ends.items()
         }
         self.notes: Sequence[tuple[Side, str]] = [
             (side, f"{end.version} with {end.cipher}, {end.group}") for side, end in reversed(self.ends.items())

@@ -195,7 +195,7 @@ class Connection(asyncio.Protocol):
         self._tell_notes()
         if tls.established and self._carrier is None and tls.version is not None and not self.over:
             self._note(f"{tls.version} with {tls.cipher}, {tls.group}")
-            self._ready(Transport(VERSIONS[tls.version], tls.peer_certificate))
+            self._ready(Transport(VERSIONS[tls.version], tls.peer_certificate, tls.name))
         return received.plaintext
 
     def _insecure(self, error: TlsError) -> None:

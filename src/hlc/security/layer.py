@@ -32,6 +32,8 @@ class Layer(Protocol):
     version: Version | None
     cipher: str
     group: str
+    name: str
+    """EVCCID in the certificate that this end has shown; empty: it has shown none, or that has none."""
     notes: list[str]
     """What was tolerated or is worth knowing; whoever reads them takes them out."""
 

@@ -20,8 +20,9 @@ from typing import Any, ClassVar, Final, NamedTuple, Protocol
 from cryptography import x509
 from OpenSSL import SSL
 
-from hlc.security import alerts, handshake, openssl, suites
+from hlc.security import alerts, handshake, identifiers, openssl, suites
 from hlc.security.alerts import Alert
+from hlc.security.certificate import read
 from hlc.security.handshake import Certificates, HandshakeError, HandshakeType, HelloReader, Version
 from hlc.security.layer import Received, TlsError
 from hlc.security.pki import Credential
@@ -66,6 +67,8 @@ class _Tls:
         self.version: Version | None = None
         self.cipher = ""
         self.group = ""
+        self.name = ""
+        """EVCCID in the certificate that this end has shown; empty: it has shown none, or that has none."""
         self.certificates = Certificates((), ())
         """The peer's, as it sent them: its own first."""
         self.notes: list[str] = []
@@ -335,6 +338,7 @@ class ClientTls(_Tls):
         credential = suites.answer(self._accepted, self._credentials)
         if credential is not None:
             openssl.show(self._connection, credential.chain, credential.key)
+            self.name = identifiers.evccid(read(credential.chain[0]).common_name or "") or ""
         elif self._credentials and self._accepted.signature_algorithms:
             self.notes.append("the station accepts no signature algorithm of the vehicle's certificates: none is shown")
 

@@ -249,6 +249,16 @@ class TestSchedules:
         assert sent(events, "PowerDeliveryRes")[1].ResponseCode == "WARNING_StandbyNotAllowed"
 
 
+@pytest.mark.parametrize(
+    ("transport", "known"), [(TLS._replace(name="WMIV1234"), "WMIV1234"), (Transport(), "020000000001")]
+)
+def test_a_vehicle_is_called_by_its_certificate(transport: Transport, known: str) -> None:
+    events: list[Event] = []
+    well(pair(transport=transport, trace=events.append).run())
+    [request] = sent(events, "SessionSetupReq")
+    assert known == request.EVCCID
+
+
 class TestPause:
     @pytest.mark.parametrize("mode", [Mode.DC, Mode.AC], ids=lambda mode: mode.value)
     @pytest.mark.parametrize("side", list(Side))

@@ -334,7 +334,9 @@ class Conversation(Session):
         }
 
     def session_setup(self) -> SessionSetupReq:
-        return SessionSetupReq(Header=self.header(), EVCCID=self.vehicle.settings.EVCCID.hex().upper())
+        # A vehicle is called by one name, in its certificate and here. [V2G20-2598]
+        known = self.vehicle.transport.name or self.vehicle.settings.EVCCID.hex().upper()
+        return SessionSetupReq(Header=self.header(), EVCCID=known)
 
     def service_selection(self) -> ServiceSelectionReq:
         chosen = self.choice.chosen
