@@ -30,6 +30,10 @@ class Conversation:
     def answered(self, request: Any, response: Any) -> None:
         """Once per answer that is none of FAILED: take in what the station says."""
 
+    def unfit(self, response: Any) -> str | None:
+        """Why an answer of the wanted kind cannot be used at all, whatever it says; None: it can."""
+        return None
+
     def choose(self, request: Any, response: Any, allowed: frozenset[Kind]) -> Kind | None:
         """What to ask next; None: look again soon. It may be called many times for one answer."""
         raise NotImplementedError

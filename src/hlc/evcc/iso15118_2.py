@@ -57,7 +57,7 @@ from hlc.flow import Paused
 from hlc.ports import Mode
 from hlc.rules import Kind
 from hlc.rules.answers import finished, status_of
-from hlc.rules.iso15118_2 import RULES
+from hlc.rules.iso15118_2 import RULES, is_ac
 
 if TYPE_CHECKING:
     from hlc.evcc.vehicle import Vehicle
@@ -176,6 +176,13 @@ class Conversation(Session):
             self._decide_progress()
         return following
 
+    def unfit(self, response: Any) -> str | None:
+        # What may follow is said by the kind of status.
+        other = isinstance(self.power, Dc)
+        if isinstance(response, PowerDeliveryRes | MeteringReceiptRes) and is_ac(response) is other:
+            return f"{type(response.EVSEStatus).__name__} in {self.mode.value}"
+        return None
+
     def _decide_progress(self) -> None:
         if not self.delivering:
             renegotiating = self.charging and not self.ending()
@@ -259,10 +266,12 @@ class Conversation(Session):
         self.heed(response)
 
     def _joined(self, response: SessionSetupRes) -> None:
-        memory = self.vehicle.resume.memory if self.vehicle.resume is not None else None
-        if not isinstance(memory, Memory):
+        resume = self.vehicle.resume
+        memory = resume.memory if resume is not None else None
+        if resume is None or not isinstance(memory, Memory):
             return
-        if response.ResponseCode is ResponseCode.OK_OldSessionJoined:
+        joined = response.ResponseCode is ResponseCode.OK_OldSessionJoined
+        if joined and self.vehicle.session_id == resume.session_id:
             self.departs_at = memory.departs_at
         else:
             self.vehicle.note("the station does not know the paused session: this is a new one")

@@ -221,8 +221,11 @@ class Vehicle(Machine):
         rule = self.rules.streams[stream][type(request)]
         if not isinstance(response, rule.response):
             return f"{name} in answer to {type(request).__name__}", None
+        assert self.conversation is not None
         if failed(response):
             return f"{name}: {response.ResponseCode.value}", self.rules.clauses["failed"]
+        if unfit := self.conversation.unfit(response):
+            return f"{name}: {unfit}", None
         if self.session_id is None:
             # Whatever its length is, it is echoed as it came: a Tesla Supercharger V3 gives four octets.
             if not session_id:

@@ -24,6 +24,7 @@ from exi.messages import iso15118_2 as iso
 from hlc.decisions import value
 from hlc.evcc.iso15118_2 import Memory
 from hlc.flow import Paused, Transport
+from hlc.trace.events import Blame, Fault
 
 HOUR = 3600
 BOTH = pytest.mark.parametrize("ac", [False, True], ids=["dc", "ac"])
@@ -503,6 +504,13 @@ def test_a_paused_session_is_taken_up(joined: bool) -> None:
     assert any("does not know the paused session" in note for note in host.notes()) is not joined
 
 
+def test_a_session_that_is_another_one_is_not_the_paused_one() -> None:
+    host = Host(resume=PAUSED._replace(session_id=b"another"), departure_s=7200.0)
+    code = iso.ResponseCode.OK_OldSessionJoined
+    host.overrides[iso.SessionSetupReq] = iso.SessionSetupRes(ResponseCode=code, EVSEID="ZZ00000")
+    assert host.reach(iso.ChargeParameterDiscoveryReq).EVChargeParameter.DepartureTime == pytest.approx(7200, abs=2)
+
+
 @pytest.mark.parametrize(
     ("ac", "how"),
     [
@@ -541,3 +549,19 @@ def test_an_isolation_fault_leads_to_no_precharge() -> None:
     host.reach(iso.CableCheckReq)
     host.answer(iso.CableCheckRes(ResponseCode=OK, DC_EVSEStatus=dc_status(level="Fault"), EVSEProcessing=DONE))
     assert isinstance(host.request, iso.SessionStopReq)
+
+
+@pytest.mark.parametrize("progress", [START, STOP])
+@BOTH
+def test_the_status_of_the_other_kind_of_outlet_is_the_stations_fault(ac: bool, progress: Any) -> None:
+    host = Host(ac=ac)
+    if progress is STOP:
+        in_loop(host)
+        host.took(host.vehicle.stop(host.now, "enough"))
+    host.reach(iso.PowerDeliveryReq, progress)
+    host.answer(iso.PowerDeliveryRes(ResponseCode=OK, EVSEStatus=dc_status() if ac else ac_status()))
+    assert host.vehicle.closed
+    assert not host.vehicle.good
+    assert [event.blame for event in host.events if isinstance(event, Fault)] == [Blame.REMOTE]
+    host.wait(2.0)
+    assert not host.ev.contactors_closed()

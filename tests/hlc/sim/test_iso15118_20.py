@@ -289,6 +289,19 @@ class TestPause:
         assert second.station.session_id != first.station.session_id
         assert "AuthorizationReq" in second.messages
 
+    def test_a_station_that_joins_another_session_is_left(self) -> None:
+        sessions = secc.PausedSessions()
+        first = pair(soc=70.0, sessions=sessions, transport=TLS)
+        act(first, "DC_ChargeLoopRes", 20, lambda: first.stop(Side.EVCC, "later", pause=True))
+        mine = first.vehicle.paused
+        assert mine is not None
+        second = pair(sessions=sessions, transport=TLS, resume=mine)
+        other = mine._replace(session_id=b"12345678")
+        act(second, "SessionSetupRes", 1, lambda: setattr(second.vehicle, "resume", other))
+        assert not second.vehicle.good
+        assert "a session that was not with it" in second.vehicle.reason
+        assert "DC_ChargeParameterDiscoveryReq" not in second.messages
+
     def test_a_station_without_energy_sends_the_vehicle_to_pause(self) -> None:
         one = pair(transport=TLS)
         one.outlet.no_energy = True

@@ -257,11 +257,11 @@ class Conversation(Session):
 
     def _take_session(self, response: SessionSetupRes) -> None:
         """A session that goes on has its services, unless it is another station's. [V2G20-2539], [V2G20-2613]"""
-        resume = self.vehicle.resume
+        resume, here = self.vehicle.resume, (self.vehicle.session_id, self.vehicle.transport.peer)
         if response.ResponseCode is not ResponseCode.OK_OldSessionJoined:
             return
         known: Chosen | None = resume.memory if resume is not None else None
-        if resume is None or known is None or resume.peer != self.vehicle.transport.peer:
+        if resume is None or known is None or here != (resume.session_id, resume.peer):
             self.leave("the station takes up a session that was not with it")
             return
         self.choice.chosen = known
