@@ -33,6 +33,7 @@ class Contactor:
         contactor_s: float,
         allowed: Callable[[], tuple[float, float]],
         clauses: Mapping[str, str],
+        excess_code: str = "FAILED",
     ) -> None:
         self.conversation = conversation
         self.station = conversation.station
@@ -41,6 +42,8 @@ class Contactor:
         self.contactor_s = contactor_s
         self.allowed = allowed
         self.clauses = clauses
+        self.excess_code = excess_code
+        """What a vehicle hears that goes on to take more than it may."""
         self._deadline: float | None = None
         self._closing = False
         self._excess_since: float | None = None
@@ -102,4 +105,5 @@ class Contactor:
             self._excess_since = self.station.now
         elif self.station.now - self._excess_since > EXCESS_S:
             allowed = to if present > 0 else back
-            self.station.doom(Blame.REMOTE, f"the vehicle takes {present:.1f} A in all phases, of {allowed:.1f} A")
+            reason = f"the vehicle takes {present:.1f} A in all phases, of {allowed:.1f} A"
+            self.station.doom(Blame.REMOTE, reason, self.excess_code)

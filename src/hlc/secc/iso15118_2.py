@@ -6,6 +6,7 @@ The half that differs is a part of its own, `dc.Dc` or `iso15118_2_ac.Ac`, by wh
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from exi.messages import iso15118_2
@@ -60,9 +61,9 @@ from hlc.secc.iso15118_2_ac import Ac
 from hlc.secc.iso15118_2_phrases import (
     CHARGE_SERVICE,
     ENTRIES,
+    LONGEST_ENTRY_S,
     PARAMETER_SETS,
     REFUSALS,
-    evse_id,
     schedule_list,
     wanted_services,
 )
@@ -95,7 +96,7 @@ class Conversation(conversation.Conversation):
     def __init__(self, station: Station) -> None:
         super().__init__(station)
         self.outlet = station.outlet
-        self.EVSEID = evse_id(station.settings.EVSEID)
+        self.EVSEID = station.settings.evse_id()
         self.memory: Memory | None = None
         """Of the session that this one goes on with."""
         self.began = station.now
@@ -312,14 +313,17 @@ class Conversation(conversation.Conversation):
     def _plan(self, request: ChargeParameterDiscoveryReq) -> None:
         """Make the schedules to offer, from now on."""
         station, departure = self.station, request.EVChargeParameter.DepartureTime
+        entries = min(ENTRIES, request.MaxEntriesSAScheduleTuple or ENTRIES)
         if departure is not None:  # cars that do not know it send 2**32 - 1
-            departure = min(departure, LONGEST_S)
+            departure = min(departure, LONGEST_S, entries * LONGEST_ENTRY_S)
+            # The last slot may need more entries than one.
+            entries -= max(0, ceil(departure / LONGEST_ENTRY_S) - 1)
         offered = schedules.offered(
             station.settings.schedules,
             watts=self.power.max_watts(),
             departure_s=departure,
             elapsed_s=station.now - self.began,
-            entries=min(ENTRIES, request.MaxEntriesSAScheduleTuple or ENTRIES),
+            entries=entries,
         )
         if self.memory is not None:  # the one that was chosen before the pause [V2G2-741]
             offered = [each for each in offered if each.id == self.memory.schedule_id] or offered

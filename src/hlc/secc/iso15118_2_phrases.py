@@ -65,7 +65,7 @@ from hlc.secc import settings
 CHARGE_SERVICE: Final = 1
 ENTRIES: Final = 12
 """So many entries of a schedule at most: codecs of the field (libcbv2g) hold no more."""
-LONGEST_S: Final = 86400
+LONGEST_ENTRY_S: Final = 86400
 """Of an entry that says how long it lasts."""
 
 SERVICES: Final[Mapping[settings.Service, Service]] = {
@@ -93,12 +93,6 @@ PARAMETER_SETS: Final[Mapping[int, ServiceParameterList]] = {
 
 
 physical: Final = decisions.quantities(iso15118_2)
-
-
-def evse_id(setting: bytes) -> str:
-    """The operator's EVSEID; where it does not have the form of ISO 15118, that of an unknown one."""
-    text = setting.decode("ascii", errors="replace")
-    return text if 7 <= len(text) <= 37 and text.isprintable() and "\ufffd" not in text else "ZZ00000"
 
 
 def wanted_services(
@@ -151,9 +145,9 @@ def _intervals(slots: Sequence[Slot]) -> list[tuple[RelativeTimeInterval, Slot]]
     for start, slot in zip(schedules.starts(slots), slots, strict=True):
         found.append((RelativeTimeInterval(start=round(start)), slot))
     last, left = slots[-1], round(slots[-1].seconds)
-    while left > LONGEST_S:
-        left -= LONGEST_S
-        found.append((RelativeTimeInterval(start=found[-1][0].start + LONGEST_S), last))
+    while left > LONGEST_ENTRY_S:
+        left -= LONGEST_ENTRY_S
+        found.append((RelativeTimeInterval(start=found[-1][0].start + LONGEST_ENTRY_S), last))
     found[-1] = (RelativeTimeInterval(start=found[-1][0].start, duration=left), last)
     return found
 
@@ -171,7 +165,7 @@ NO_CERTIFICATE: Final[dict[str, Any]] = {
 }
 
 REFUSALS: Final[Mapping[Kind, Callable[[Any, ResponseCode], Any]]] = {
-    SessionSetupReq: lambda request, code: SessionSetupRes(ResponseCode=code, EVSEID=evse_id(b"")),
+    SessionSetupReq: lambda request, code: SessionSetupRes(ResponseCode=code, EVSEID=settings.UNKNOWN_EVSEID),
     ServiceDetailReq: lambda request, code: ServiceDetailRes(ResponseCode=code, ServiceID=request.ServiceID),
     PaymentServiceSelectionReq: lambda request, code: PaymentServiceSelectionRes(ResponseCode=code),
     PaymentDetailsReq: lambda request, code: PaymentDetailsRes(
@@ -181,7 +175,7 @@ REFUSALS: Final[Mapping[Kind, Callable[[Any, ResponseCode], Any]]] = {
     SessionStopReq: lambda request, code: SessionStopRes(ResponseCode=code),
     # Of AC at a DC outlet, and the other way round.
     ChargingStatusReq: lambda request, code: ChargingStatusRes(
-        ResponseCode=code, EVSEID=evse_id(b""), SAScheduleTupleID=1, AC_EVSEStatus=NO_AC
+        ResponseCode=code, EVSEID=settings.UNKNOWN_EVSEID, SAScheduleTupleID=1, AC_EVSEStatus=NO_AC
     ),
     CableCheckReq: lambda request, code: CableCheckRes(
         ResponseCode=code, DC_EVSEStatus=NO_DC, EVSEProcessing=EVSEProcessing.Finished
@@ -197,7 +191,7 @@ REFUSALS: Final[Mapping[Kind, Callable[[Any, ResponseCode], Any]]] = {
         EVSECurrentLimitAchieved=False,
         EVSEVoltageLimitAchieved=False,
         EVSEPowerLimitAchieved=False,
-        EVSEID=evse_id(b""),
+        EVSEID=settings.UNKNOWN_EVSEID,
         SAScheduleTupleID=1,
     ),
     WeldingDetectionReq: lambda request, code: WeldingDetectionRes(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 import msgspec
 
 from hlc.decisions.schedules import Slot
 from hlc.secc.iso15118_20.settings import Settings20
+
+UNKNOWN_EVSEID: Final = "ZZ00000"
 
 
 class Service(Enum):
@@ -38,3 +41,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Up to three to choose from, counted from the beginning of a session; none: all the outlet's power at any time.
     Their prices are price levels, the smaller the cheaper."""
     iso15118_20: Settings20 = Settings20()
+
+    def evse_id(self) -> str:
+        """The EVSEID in the form of ISO 15118; where it does not have it, that of an unknown one."""
+        text = self.EVSEID.decode("ascii", errors="replace")
+        fits = 7 <= len(text) <= 37 and text[:2].isalpha() and text.isprintable() and text.isascii()
+        return text if fits else UNKNOWN_EVSEID

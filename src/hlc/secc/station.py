@@ -151,10 +151,14 @@ class Station(Machine):
         self._pilot_was_ready = False
         self.watch()
 
-    def doom(self, blame: Blame, reason: str) -> None:
-        """Current off at once; the next request hears FAILED, unless it winds down."""
+    def end_asides(self) -> None:
+        """No exchange goes on beside the main stream any more."""
+        self._expected_aside.clear()
+
+    def doom(self, blame: Blame, reason: str, code: str = "FAILED") -> None:
+        """Current off at once; the next request hears this code, unless it winds down."""
         if self.doomed is None:
-            self.doomed = reason
+            self.doomed, self._doomed_code = reason, code
             self.fault(blame, reason)
             self.make_safe(emergency=True)
 
@@ -252,9 +256,8 @@ class Station(Machine):
             self.fault(Blame.REMOTE, f"no session was set up within {length:g} s")
             self.end(name)
         else:
-            if self.conversation is not None:
-                self._doomed_code = self.conversation.late_code(key)
-            self.doom(Blame.SETUP, f"{name}: not done within {length:g} s")
+            code = self.conversation.late_code(key) if self.conversation is not None else "FAILED"
+            self.doom(Blame.SETUP, f"{name}: not done within {length:g} s", code)
 
     def closing(self) -> None:
         retain_s = self.conversation.oscillator_retain_s if self.conversation is not None else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def test_a_session_is_set_up() -> None:
     assert talk.station.session_id == bytes(range(1, 9))
 
 
-@pytest.mark.parametrize("setting", [b"", b"short", b"\xff" * 10, b"x" * 38])
+@pytest.mark.parametrize("setting", [b"", b"short", b"\xff" * 10, b"x" * 38, b"+49*123*456789"])
 def test_an_evse_id_of_another_form_is_not_sent(setting: bytes) -> None:
     assert Talk(EVSEID=setting).ask(REQUESTS[iso.SessionSetupReq]).EVSEID == "ZZ00000"
 
@@ -323,6 +324,17 @@ def test_a_departure_that_is_not_known() -> None:
     [schedule] = offered(Talk(schedules=(CHEAP,)), request)
     start, duration, _ = entries(schedule)[-1]
     assert start + (duration or 0) == 7 * 86_400
+
+
+@pytest.mark.parametrize(("entries_max", "days"), [(1, 1), (2, 2), (3, 3), (9, 7), (None, 7)])
+def test_days_ahead_take_entries_too(entries_max: int | None, days: int) -> None:
+    many = tuple(Slot(600.0, 1000.0 * number) for number in range(1, 40))
+    request = discovery("DC_extended", dc_parameter(DepartureTime=2**32 - 1), MaxEntriesSAScheduleTuple=entries_max)
+    [schedule] = offered(Talk(schedules=(many,)), request)
+    told = entries(schedule)
+    assert len(told) <= (entries_max or 12)
+    assert told[-1][0] + (told[-1][1] or 0) == days * 86_400
+    assert all(stop[0] - start[0] <= 86_400 for start, stop in pairwise(told))
 
 
 def test_a_schedule_has_no_more_entries_than_the_vehicle_can_hold() -> None:

@@ -92,6 +92,7 @@ class Conversation(common.Conversation):
             contactor_s=CONTACTOR_S,
             allowed=self._amps,
             clauses={"pilot": "V2G20-847", "closing": "V2G20-860"},
+            excess_code=ResponseCode.FAILED_EVPowerProfileViolation,
         )
 
     def handlers(self) -> Mapping[Kind, Handler]:

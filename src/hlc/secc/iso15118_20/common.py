@@ -15,6 +15,7 @@ from exi.messages.iso15118_20.common import (
     AuthorizationRes,
     AuthorizationSetupReq,
     AuthorizationSetupRes,
+    CertificateInstallationReq,
     ChargeProgress,
     ChargingSession,
     EIM_ASResAuthorizationMode,
@@ -134,6 +135,7 @@ class Conversation(conversation.Conversation):
             SessionSetupReq: self.session_setup,
             AuthorizationSetupReq: self.authorization_setup,
             AuthorizationReq: self.authorization,
+            CertificateInstallationReq: self.certificate_installation,
             ServiceDiscoveryReq: self.service_discovery,
             ServiceDetailReq: self.service_detail,
             ServiceSelectionReq: self.service_selection,
@@ -147,7 +149,7 @@ class Conversation(conversation.Conversation):
             PayloadType.SCHEDULE_RENEGOTIATION: {
                 self.discovery: self.handlers()[self.discovery],
                 ScheduleExchangeReq: self.schedule_exchange,
-                PowerDeliveryReq: self.power_delivery,
+                PowerDeliveryReq: self.power_delivery_beside,
             },
             PayloadType.METERING_CONFIRMATION: {MeteringConfirmationReq: self.metering_confirmation},
             PayloadType.PARKING_STATUS: {
@@ -158,7 +160,7 @@ class Conversation(conversation.Conversation):
 
     def session_setup(self, request: SessionSetupReq) -> SessionSetupRes:
         code = ResponseCode.OK_OldSessionJoined if self.joined else ResponseCode.OK_NewSessionEstablished
-        return SessionSetupRes(Header=self.header(), ResponseCode=code, EVSEID=self.EVSEID)
+        return self._session_setup(code)
 
     def authorization_setup(self, request: AuthorizationSetupReq) -> AuthorizationSetupRes:
         return AuthorizationSetupRes(
@@ -182,6 +184,10 @@ class Conversation(conversation.Conversation):
                     self.station.note("the user is not authorized")
                     code = ResponseCode.WARNING_EIMAuthorizationFailure
         return AuthorizationRes(Header=self.header(), ResponseCode=code, EVSEProcessing=processing)
+
+    def certificate_installation(self, request: CertificateInstallationReq) -> Any:
+        """After a warning it is another way to try, where it was offered: here it never is."""
+        raise Refusal(ResponseCode.FAILED_SequenceError, "certificate installation was not offered", "V2G20-1970")
 
     def service_discovery(self, request: ServiceDiscoveryReq) -> ServiceDiscoveryRes:
         wanted = request.SupportedServiceIDs
@@ -254,6 +260,13 @@ class Conversation(conversation.Conversation):
                 self.standing_by, self.delivering = False, True
                 self.done(EVSENotification.ExitStandby)
         return PowerDeliveryRes(Header=self.header(), ResponseCode=code, EVSEStatus=self.status())
+
+    def power_delivery_beside(self, request: PowerDeliveryReq) -> Any:
+        """Beside the charge loop nothing begins or ends."""
+        if request.ChargeProgress is not ChargeProgress.ScheduleRenegotiation:
+            text = f"PowerDeliveryReq({request.ChargeProgress.value}) beside the charge loop"
+            raise Refusal(ResponseCode.FAILED_SequenceError, text, "V2G20-459")
+        return self.power_delivery(request)
 
     def session_stop(self, request: SessionStopReq) -> SessionStopRes:
         self.leaves_loop()
@@ -333,7 +346,7 @@ class Conversation(conversation.Conversation):
         """The failed answers to each request that all modes have."""
         return {
             **{kind: self._refusal(answer) for kind, answer in REFUSALS.items()},
-            SessionSetupReq: lambda code: SessionSetupRes(Header=self.header(), ResponseCode=code, EVSEID=self.EVSEID),
+            SessionSetupReq: self._session_setup,
             ServiceDiscoveryReq: lambda code: ServiceDiscoveryRes(
                 Header=self.header(),
                 ResponseCode=code,
@@ -343,6 +356,9 @@ class Conversation(conversation.Conversation):
             ScheduleExchangeReq: lambda code: self._schedule_exchange(code, finished=True),
             VehicleCheckOutReq: lambda code: self._check_out(code, completed=True),
         }
+
+    def _session_setup(self, code: ResponseCode) -> SessionSetupRes:
+        return SessionSetupRes(Header=self.header(), ResponseCode=code, EVSEID=self.station.settings.evse_id())
 
     def _refusal(self, answer: Callable[..., Any]) -> Callable[[ResponseCode], Any]:
         return lambda code: answer(Header=self.header(), ResponseCode=code)
@@ -385,10 +401,6 @@ class Conversation(conversation.Conversation):
         """Seconds since 1970; where nobody knows them, since some other moment."""
         clock = self.station.clock
         return int(self.station.now if clock is None else clock())
-
-    @property
-    def EVSEID(self) -> str:  # noqa: N802 (the standard's name)
-        return self.station.settings.EVSEID.decode("ascii", "replace")
 
     @property
     def dynamic(self) -> bool:
@@ -466,6 +478,7 @@ class Conversation(conversation.Conversation):
         self.selected = None
         self.plans = Plans(self)
         self.notice = self.reading = None
+        self.station.end_asides()
 
     def _pause(self) -> None:
         station = self.station

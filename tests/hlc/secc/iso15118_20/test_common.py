@@ -9,8 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from exi.messages.iso15118_20 import ac, common, dc
-from exi.messages.iso15118_20.common import ChargeProgress, ChargingSession
-from exi.messages.iso15118_20.types import EVSENotification, Processing, ResponseCode
+from exi.messages.iso15118_20.common import ChargeProgress, ChargingSession, PowerDeliveryReq
+from exi.messages.iso15118_20.types import EVSENotification, ListOfRootCertificateIDs, Processing, ResponseCode
+from exi.messages.xmldsig import X509IssuerSerial
 from hlc.decisions.schedules import Slot
 from hlc.flow import failed
 from hlc.ports import ControlPilot, Mode
@@ -143,6 +144,37 @@ class TestServices:
         assert answer.ResponseCode is ResponseCode.WARNING_AuthorizationSelectionInvalid
         assert answer.EVSEProcessing is DONE
         authorize(one.talk, setup=False)  # another way may be tried
+
+    def test_after_a_warning_a_certificate_is_another_way_only_where_it_was_offered(
+        self, station: Callable[..., Dc]
+    ) -> None:
+        one = station()
+        one.ask(common.AuthorizationSetupReq)
+        pnc = {
+            "SelectedAuthorizationService": common.Authorization.PnC,
+            "EIM_AReqAuthorizationMode": common.EIM_AReqAuthorizationMode(),
+        }
+        one.ask(common.AuthorizationReq, **pnc)
+        issuer = X509IssuerSerial(X509IssuerName="CN=root", X509SerialNumber=1)
+        answer = one.ask(
+            common.CertificateInstallationReq,
+            OEMProvisioningCertificateChain=common.SignedCertificateChain(Id="id1", Certificate=b"1"),
+            ListOfRootCertificateIDs=ListOfRootCertificateIDs(RootCertificateID=[issuer]),
+            MaximumContractCertificateChains=1,
+        )
+        assert answer.ResponseCode is ResponseCode.FAILED_SequenceError
+        assert one.talk.closed
+        assert one.talk.faults() == ["FAILED_SequenceError: certificate installation was not offered"]
+
+    @pytest.mark.parametrize(
+        ("setting", "told"), [(b"DE*ABC*E12", "DE*ABC*E12"), (b"+49*123*456789", "ZZ00000"), (b"\xff" * 9, "ZZ00000")]
+    )
+    def test_an_evse_id_of_another_form_is_not_sent(
+        self, talk_with: Callable[..., Talk], setting: bytes, told: str
+    ) -> None:
+        talk = talk_with(SimulatedOutlet(), "iso15118_20_dc", EVSEID=setting)
+        answer = talk.ask(common.SessionSetupReq, EVCCID="EV")
+        assert told == answer.EVSEID
 
 
 def authorize(talk: Talk, *, setup: bool = True) -> None:
@@ -329,6 +361,41 @@ class TestBeside:
         wanted = ResponseCode.OK if right else ResponseCode.FAILED_MeteringSignatureNotValid
         assert answer.ResponseCode is wanted
 
+    @pytest.mark.parametrize("progress", [ChargeProgress.Start, ChargeProgress.Stop, ChargeProgress.Standby])
+    def test_beside_the_loop_nothing_begins_or_ends(self, station: Callable[..., Dc], progress: ChargeProgress) -> None:
+        one = station()
+        one.charging()
+        one.loop(wish(10.0))
+        self.exchange(one)
+        answer = one.talk.beside(PowerDeliveryReq, EVProcessing=DONE, ChargeProgress=progress)
+        assert answer.ResponseCode is ResponseCode.FAILED_SequenceError
+        assert one.talk.closed
+        assert not one.outlet.relays
+
+    def test_what_was_not_finished_beside_the_loop_does_not_outlive_a_choice_of_services(
+        self, station: Callable[..., Dc]
+    ) -> None:
+        one = station()
+        one.charging()
+        one.loop(wish(10.0))
+        self.exchange(one)
+        assert one.talk.deliver(ChargeProgress.Stop).ResponseCode is ResponseCode.OK
+        one.ask(dc.DC_WeldingDetectionReq, EVProcessing=DONE)
+        one.ask(common.SessionStopReq, ChargingSession=ChargingSession.ServiceRenegotiation)
+        answer = one.talk.beside(
+            PowerDeliveryReq, EVProcessing=DONE, ChargeProgress=ChargeProgress.ScheduleRenegotiation
+        )
+        assert answer.ResponseCode is ResponseCode.FAILED_SequenceError
+
+    def exchange(self, one: Dc) -> None:
+        """The first half of a renegotiation."""
+        answer = one.talk.beside(
+            common.ScheduleExchangeReq,
+            MaximumSupportingPoints=12,
+            Scheduled_SEReqControlMode=common.Scheduled_SEReqControlMode(),
+        )
+        assert answer.EVSEProcessing is DONE
+
 
 class TestAc:
     def charging(self, new: Callable[..., Talk]) -> tuple[Talk, SimulatedAcOutlet]:
@@ -374,3 +441,16 @@ class TestAc:
         outlet.available = 8.0
         answer = talk.ask(ac.AC_ChargeLoopReq, MeterInfoRequested=False, CLReqControlMode=mode)
         assert number(answer.CLResControlMode.EVSETargetActivePower) == pytest.approx(8.0 * 230.0 * 3, rel=0.001)
+
+    def test_a_vehicle_that_goes_on_to_take_too_much(self, talk_with: Callable[..., Talk]) -> None:
+        talk, outlet = self.charging(talk_with)
+        talk.later(ChargeProgress.Start, talk.schedule())
+        outlet.amps = lambda: 60.0  # type: ignore[method-assign]
+        outlet.available = 8.0
+        mode = ac.Scheduled_AC_CLReqControlMode(EVPresentActivePower=rational(0.0))
+        codes = []
+        while not talk.closed:
+            answer = talk.ask(ac.AC_ChargeLoopReq, MeterInfoRequested=False, CLReqControlMode=mode)
+            codes.append(answer.ResponseCode.value)
+        assert list(dict.fromkeys(codes)) == ["OK", "WARNING_EVPowerProfileViolation", "FAILED_EVPowerProfileViolation"]
+        assert not outlet.relays
