@@ -29,20 +29,25 @@ from hlc.capture.decoder import Decoder
 from hlc.capture.files import Capture
 from hlc.capture.seen import Seen
 from hlc.decisions import value
+from hlc.evcc import Settings as VehicleSettings
 from hlc.evcc import Vehicle
-from hlc.flow import Close, Effect, Send
+from hlc.flow import PLAIN, Close, Effect, Send, Transport
 from hlc.ports import AcLimits, Authorization, ControlPilot, Isolation, Mode, SupplyLimits, Trouble
 from hlc.rules import Rules
 from hlc.rules.din70121 import RULES as DIN70121
 from hlc.rules.iso15118_2 import RULES as ISO15118_2
+from hlc.rules.iso15118_20.dc import RULES as ISO15118_20_DC
+from hlc.rules.iso15118_20.values import number
 from hlc.secc import Station
+from hlc.security.keylog import Secrets
 from hlc.sim import Battery, SimulatedVehicle
 from hlc.sim.ac import SimulatedAcVehicle
 from hlc.trace.events import Event, Fault, Message, Side
+from hlc.v2gtp import PayloadType
 
 EXI = 0x8001
 """Payload type."""
-RULES = {rules.name: rules for rules in (DIN70121, ISO15118_2)}
+RULES = {rules.name: rules for rules in (DIN70121, ISO15118_2, ISO15118_20_DC)}
 
 
 class Heard(NamedTuple):
@@ -52,6 +57,7 @@ class Heard(NamedTuple):
     side: Side
     payload: bytes
     body: Any
+    payload_type: int = EXI
 
     @property
     def name(self) -> str:
@@ -94,19 +100,24 @@ def sessions(path: Path, protocol: str) -> list[Recorded]:
     """The sessions of a protocol in a capture."""
     heard: dict[int, list[Heard]] = {}
     spoken: set[int] = set()
+    kinds = {schema: kind for kind, schema in sap.PROTOCOLS[protocol].schemas.items()} | {"sap": EXI}
+    if protocol.startswith("iso15118_20"):
+        kinds["iso15118_20_common"] = PayloadType.MAINSTREAM
 
     def emit(seen: Seen) -> None:
         event = seen.event
-        if seen.session is not None and isinstance(event, Message) and event.schema in ("sap", protocol):
+        if seen.session is not None and isinstance(event, Message) and event.schema in kinds:
             payload = exi.schema(event.schema).encode(event.message)
-            body = event.message if event.schema == "sap" else event.message.Body.BodyElement
-            heard.setdefault(seen.session.number, []).append(Heard(event.at, event.side, payload, body))
-            if event.schema == protocol:
+            body = event.message if event.schema == "sap" else RULES[protocol].unwrap(event.message)[1]
+            message = Heard(event.at, event.side, payload, body, kinds[event.schema])
+            heard.setdefault(seen.session.number, []).append(message)
+            if event.schema != "sap":
                 spoken.add(seen.session.number)
 
-    decoder = Decoder(emit, lambda session, verdict: None)
+    secrets = Secrets()
+    decoder = Decoder(emit, lambda session, verdict: None, secrets=secrets)
     with path.open("rb") as stream:
-        for captured in Capture(stream, path.name):
+        for captured in Capture(stream, path.name, secrets.add):
             decoder.frame(captured)
     decoder.close()
     found: list[Recorded] = []
@@ -270,7 +281,7 @@ class Answers:
                 self.next = index + 1
                 return message
         last = self.heard[self.next - 1]
-        if kind.__name__ == "PreChargeRes" and isinstance(last.body, kind) and self.repeated < AGAIN:
+        if kind.__name__.endswith("PreChargeRes") and isinstance(last.body, kind) and self.repeated < AGAIN:
             self.repeated += 1
             return last
         return None
@@ -313,6 +324,7 @@ def recorded_vehicle(recorded: Recorded) -> SimulatedVehicle:
     if recorded.ac:
         return SimulatedAcVehicle(target_soc=99.0)
     precharge = [value(each.EVSEPresentVoltage) for each in recorded.all("PreChargeRes")]
+    precharge += [number(each.EVSEPresentVoltage) for each in recorded.all("DC_PreChargeRes")]
     if not recorded.all("PowerDeliveryReq"):  # precharge was never left
         precharge = [value(each.EVTargetVoltage) for each in recorded.all("PreChargeReq")]
     return SimulatedVehicle(RecordedBattery(precharge[-1] if precharge else 350.0), target_soc=99.0)
@@ -329,18 +341,19 @@ def accepted(answer: Heard) -> bytes:
     return exi.schema("sap").encode(replace(answer.body, SchemaID=chosen))
 
 
-def drive(recorded: Recorded) -> Driven:
+def drive(recorded: Recorded, transport: Transport = PLAIN, settings: VehicleSettings | None = None) -> Driven:
     """Our vehicle and the recorded station."""
     rules, trace = recorded.rules, Traced([])
-    vehicle = Vehicle(recorded_vehicle(recorded), protocols=(sap.PROTOCOLS[rules.name],), trace=trace.events.append)
+    protocol = sap.PROTOCOLS[rules.name]
+    vehicle = Vehicle(recorded_vehicle(recorded), protocols=(protocol,), settings=settings, trace=trace.events.append)
     answers = Answers(recorded)
-    loop = rules.by_name.get("ChargingStatusRes" if recorded.ac else "CurrentDemandRes")
-    assert loop is not None
+    loops = ("ChargingStatusRes" if recorded.ac else "CurrentDemandRes", "DC_ChargeLoopRes")
+    [loop] = [rules.by_name[name] for name in loops if name in rules.by_name]
     ended = any(ends_power_delivery(request) for request in recorded.all("PowerDeliveryReq"))
     ramp = min(RAMP, answers.left(loop.response) // 2)
     asked: list[Any] = []
     now = 0.0
-    pending: list[Effect] = list(vehicle.start(now))
+    pending: list[Effect] = list(vehicle.start(now, transport))
     while not vehicle.closed:
         while not pending and not vehicle.closed:
             deadline = vehicle.next_deadline()
@@ -352,8 +365,8 @@ def drive(recorded: Recorded) -> Driven:
         effect = pending.pop(0)
         if isinstance(effect, Close):
             break
-        document: Any = exi.schema(rules.name if asked else "sap").decode(effect.payload)
-        request = document.Body.BodyElement if asked else document
+        document: Any = exi.schema(protocol.schemas[effect.payload_type] if asked else "sap").decode(effect.payload)
+        request = rules.unwrap(document)[1] if asked else document
         asked.append(request)
         wanted = rules.by_request[type(request)].response if len(asked) > 1 else type(recorded.heard[1].body)
         if wanted is loop.response and answers.left(wanted) <= ramp and ended and not vehicle.stopping:
@@ -363,7 +376,7 @@ def drive(recorded: Recorded) -> Driven:
             return Driven(vehicle, trace, asked, wanted)
         now += 0.005
         payload = answer.payload if len(asked) > 1 else accepted(answer)
-        pending += vehicle.receive(EXI, payload, now)
+        pending += vehicle.receive(answer.payload_type, payload, now)
     return Driven(vehicle, trace, asked, None)
 
 

@@ -1,26 +1,25 @@
-"""A recorded vehicle drives our station in ISO 15118-20: see `replay`. The recording is encrypted and holds its
-secrets."""
+"""A recorded vehicle drives our station, and a recorded station drives our vehicle, in ISO 15118-20: see `replay`. The
+recording is encrypted and holds its secrets."""
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from replay import RecordedOutlet
+from replay import TO_THE_END, End, Recorded, RecordedOutlet, drive, load
 
 import exi
-from exi.messages.iso15118_20.common import SessionSetupReq
-from hlc import sap
-from hlc.capture.decoder import Decoder
-from hlc.capture.files import Capture
-from hlc.capture.seen import Seen
+from exi.messages.iso15118_20 import dc
+from exi.messages.iso15118_20.common import ServiceSelectionReq, SessionSetupReq
+from hlc import evcc, sap
+from hlc.evcc.iso15118_20.settings import Settings20 as VehicleSettings20
 from hlc.flow import Send, Transport
 from hlc.rules.iso15118_20.services import Control
 from hlc.secc import Settings, Station
 from hlc.secc.iso15118_20.settings import Settings20
-from hlc.security.keylog import Secrets
-from hlc.trace.events import Blame, Event, Fault, Message, Side
+from hlc.trace.events import Blame, Event, Fault, Side
 
 CAPTURE = "ISO-20_TLS13_DC_DS5366_Josev.pcapng"
 SCHEMAS = sap.ISO15118_20_DC.schemas
@@ -28,36 +27,11 @@ STEP_S = 0.1
 """Between requests."""
 
 
-class Heard(NamedTuple):
-    """A recorded message."""
-
-    of_vehicle: bool
-    payload_type: int
-    document: Any
-
-
 @pytest.fixture(scope="module")
-def heard(reference: Path) -> list[Heard]:
-    """The messages of the session, in order."""
-    path = reference / "captures" / CAPTURE
-    if not path.exists():
-        pytest.skip(f"no {path}")
-    found: list[Heard] = []
-
-    def take(seen: Seen) -> None:
-        event = seen.event
-        if isinstance(event, Message) and event.schema != "sdp":
-            of_vehicle = event.side is Side.EVCC
-            payload_type = next((kind for kind, name in SCHEMAS.items() if name == event.schema), 0x8001)
-            found.append(Heard(of_vehicle, payload_type, event.message))
-
-    with path.open("rb") as stream:
-        secrets = Secrets()
-        decoder = Decoder(take, lambda session, verdict: None, secrets=secrets)
-        for captured in Capture(stream, CAPTURE, secrets.add):
-            decoder.frame(captured)
-        decoder.close()
-    return found
+def recorded(reference: Path) -> Recorded:
+    """The session."""
+    [session] = load(reference / "captures", [CAPTURE], "iso15118_20_dc")[CAPTURE]
+    return session
 
 
 class Outlet(RecordedOutlet):
@@ -67,7 +41,7 @@ class Outlet(RecordedOutlet):
         return 0.0
 
 
-def test_a_recorded_vehicle_is_served_to_the_end(heard: list[Heard]) -> None:
+def test_a_recorded_vehicle_is_served_to_the_end(recorded: Recorded) -> None:
     outlet = Outlet()
     events: list[Event] = []
     # The recorded station's first parameter set was one of dynamic control.
@@ -82,11 +56,12 @@ def test_a_recorded_vehicle_is_served_to_the_end(heard: list[Heard]) -> None:
     )
     now = 0.0
     station.start(now, Transport("1.3", b"the recorded vehicle"))
-    requests = [index for index, message in enumerate(heard) if message.of_vehicle]
+    heard = recorded.heard
+    requests = [index for index, message in enumerate(heard) if message.side is Side.EVCC]
     assert len(requests) == len(heard) // 2 > 50
     for index in requests:
-        _, payload_type, request = heard[index]
-        outlet.answer = heard[index + 1].document
+        payload_type, request = heard[index].payload_type, deepcopy(heard[index].body)
+        outlet.answer = heard[index + 1].body
         if station.session_id is not None and not isinstance(request, SessionSetupReq):
             request.Header.SessionID = station.session_id
         now += STEP_S
@@ -101,3 +76,25 @@ def test_a_recorded_vehicle_is_served_to_the_end(heard: list[Heard]) -> None:
         assert getattr(answer, "EVSEProcessing", None) == getattr(outlet.answer, "EVSEProcessing", None)
     assert station.good, station.reason
     assert not [event for event in events if isinstance(event, Fault) and event.blame is Blame.LOCAL]
+
+
+def test_a_recorded_station_is_asked_to_the_end(recorded: Recorded) -> None:
+    settings = evcc.Settings(iso15118_20=VehicleSettings20(control=Control.DYNAMIC))
+    driven = drive(recorded, Transport("1.3", b"the recorded station"), settings)
+    assert driven.trace.faults() == []
+    End("SessionStopReq", "", "recorded driver", TO_THE_END).holds(driven)
+    # As the recorded vehicle did.
+    [mine] = [request for request in driven.asked if isinstance(request, ServiceSelectionReq)]
+    [theirs] = recorded.all("ServiceSelectionReq")
+    assert mine.SelectedEnergyTransferService == theirs.SelectedEnergyTransferService
+    modes = {type(each.CLReqControlMode) for each in driven.asked if isinstance(each, dc.DC_ChargeLoopReq)}
+    assert modes == {dc.Dynamic_DC_CLReqControlMode}
+
+
+def test_a_recorded_station_is_left_that_does_not_keep_to_the_selected_control(recorded: Recorded) -> None:
+    """What is recorded is dynamic control; a vehicle that has selected the other one gets no schedule."""
+    driven = drive(recorded, Transport("1.3", b"the recorded station"))
+    [mine] = [request for request in driven.asked if isinstance(request, ServiceSelectionReq)]
+    assert mine.SelectedEnergyTransferService.ParameterSetID == 2
+    End("SessionStopReq", "", "the station sends no schedules", "it was recorded in dynamic control").holds(driven)
+    assert [fault.blame for fault in driven.trace.faults()] == [Blame.REMOTE]
