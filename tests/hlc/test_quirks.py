@@ -22,6 +22,7 @@ from hlc.rules.din70121 import wrap
 from hlc.rules.iso15118_20.services import Control, Pricing, Service
 from hlc.runtime.quirks import known
 from hlc.secc.iso15118_20.settings import Settings20
+from hlc.security.profiles import BY_NAME
 from hlc.sim import Battery, SimulatedOutlet, worlds
 from hlc.sim.pair import Delivery, Pair
 from hlc.trace.events import Event, Note
@@ -279,6 +280,13 @@ def test_what_shows_with_the_session_changes_settings_of_the_protocol() -> None:
     assert session.run()
     [answer] = [each.message for each in session.pair.said if each.name == "ServiceDiscoveryRes"]
     assert [each.ServiceID for each in answer.VASList.Service] == [Service.PARKING_STATUS]
+
+
+def test_a_vehicle_with_a_certificate_of_hlc_pki_create_is_not_taken_for_another_make() -> None:
+    EVCCID = BY_NAME["vehicle"].common_name  # noqa: N806 (the standard's name)
+    for protocol in sap.PROTOCOLS:
+        shown = Shown(protocol=protocol, EVCCID=EVCCID)
+        assert not [name for name, quirk in QUIRKS.items() if quirk.end == "station" and quirk.shows.fit(shown)]
 
 
 @pytest.mark.parametrize("josev", [False, True])

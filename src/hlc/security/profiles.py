@@ -89,7 +89,7 @@ PROFILES: Final = (
     Profile("vehicle-sub-ca-1", "oem", "Vehicle Sub-CA 1", "OEM", CA, 1, 4 * YEARS),
     Profile("vehicle-sub-ca-2", "vehicle-sub-ca-1", "Vehicle Sub-CA 2", "OEM", CA, 0, 4 * YEARS),
     # [V2G20-2598] its subject has the EVCCID and the maker, nothing else
-    Profile("vehicle", "vehicle-sub-ca-2", "WMIV1234567890ABCDEX", None, ENDS, None, 4 * YEARS, "clientAuth"),
+    Profile("vehicle", "vehicle-sub-ca-2", "HLCV0000000000000001", None, ENDS, None, 4 * YEARS, "clientAuth"),
 )
 """Issuers come before what they issue."""
 

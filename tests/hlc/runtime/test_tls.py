@@ -123,7 +123,7 @@ def test_a_session_starts_when_tls_stands(play: Play, plain: bool, versions: tup
         assert two.vehicle.machine.told == ["HELLO" * 5000]  # type: ignore[attr-defined]
         number = 1 if tls == "1.3" else 0
         shown = der(PKI.credentials(Role.SECC)[number].chain[0])
-        name = "WMIV1234567890ABCDEX" if tls == "1.3" else ""
+        name = "HLCV0000000000000001" if tls == "1.3" else ""
         assert two.vehicle.machine.transport == Transport(tls, shown, name)
         mine = der(PKI.credentials(Role.VEHICLE)[1].chain[0]) if tls == "1.3" else b""
         assert two.station.machine.transport == Transport(tls, mine)

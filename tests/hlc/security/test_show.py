@@ -142,7 +142,7 @@ def test_for_machines() -> None:
     assert (finding["rule"], finding["wrong"]) == ("expired", True)
     names = {chain["role"]: chain["certificates"][0] for chain in read["chains"]}
     assert names["contract"]["eMAID"] == "DEOHC1A2B3C4D5C"
-    assert names["vehicle"]["EVCCID"] == "WMIV1234567890ABCDEX"
+    assert names["vehicle"]["EVCCID"] == "HLCV0000000000000001"
     assert names["provisioning"]["PCID"] == "WMI00000000000001X"
 
 
