@@ -1,6 +1,6 @@
 """Whole sessions of `hlc secc` and `hlc evcc`, as processes, at the pace of life: between two network namespaces with
-multicast to the end of the charge, and on loopback until Ctrl-C. Both run at once; the tests look at what became of
-them.
+multicast to the end of the charge, and on loopback until Ctrl-C. Both run at once; after them the other protocols do,
+over TLS. The tests look at what became of them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from hlc.cli import main
+from hlc.security.profiles import BY_NAME
 
 SRC = Path(__file__).parents[3] / "src"
 
@@ -79,13 +82,36 @@ def sessions(
         commands["lo.secc"].process.send_signal(signal.SIGINT)
         for command in commands.values():
             command.process.wait(30)
+        pki = str(folder / "pki")
+        assert main(["pki", "create", pki]) == 0
+        secured = ("--tls", "require", "--pki", pki)
+        ac = ("--interface", "lo", "--protocols", "iso15118-2", "--modes", "ac", *secured)
+        back = (
+            "--interface",
+            "plc",
+            "--protocols",
+            "iso15118-20",
+            "--modes",
+            "dc_bpt",
+            "--control",
+            "dynamic",
+            *secured,
+        )
+        start("ac.secc", own_network, "secc", *ac)
+        start("back.secc", link[1], "secc", *back)
+        for name in ("ac.secc", "back.secc"):
+            commands[name].until(commands[name].log, "waiting for vehicles")
+        start("ac.evcc", own_network, "evcc", *ac, "--soc", "50", "--target-soc", "50.02")
+        start("back.evcc", link[0], "evcc", *back, "--soc", "50", "--target-soc", "50.02")
+        for command in commands.values():
+            command.process.wait(30)
         yield commands
     finally:
         for command in commands.values():
             command.process.kill()
 
 
-@pytest.mark.parametrize("name", ["plc.secc", "plc.evcc", "lo.secc", "lo.evcc"])
+@pytest.mark.parametrize("name", [f"{name}.{end}" for name in ("plc", "lo", "ac", "back") for end in ("secc", "evcc")])
 def test_every_session_ends_well(sessions: dict[str, Command], name: str) -> None:
     command = sessions[name]
     assert command.end["good"], command.end
@@ -95,6 +121,22 @@ def test_every_session_ends_well(sessions: dict[str, Command], name: str) -> Non
     assert command.end["energy_wh"] > 0.1
     assert command.messages("EVCC")[-1] == "SessionStopReq"
     assert command.messages("SECC")[-1] == "SessionStopRes"
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "schema"), [("ac", "1.2", "iso15118_2"), ("back", "1.3", "iso15118_20_dc")]
+)
+def test_other_protocols_are_spoken_over_tls(
+    sessions: dict[str, Command], name: str, version: str, schema: str
+) -> None:
+    for end in ("secc", "evcc"):
+        events = sessions[f"{name}.{end}"].events
+        notes = [event["text"] for event in events if event["event"] == "note"]
+        assert any(note.startswith(f"TLS {version} with ") for note in notes)
+        assert schema in {event["schema"] for event in events if event["event"] == "message"}
+    if name == "back":
+        [request] = [event for event in sessions["back.secc"].events if event.get("name") == "SessionSetupReq"]
+        assert request["message"]["EVCCID"] == BY_NAME["vehicle"].common_name
 
 
 def test_both_ends_tell_the_same_messages(sessions: dict[str, Command]) -> None:
