@@ -279,6 +279,9 @@ class Conversation(conversation.Conversation):
                 if not self.settings.service_renegotiation:
                     text = "service renegotiation was not offered"
                     raise Refusal(ResponseCode.FAILED_NoServiceRenegotiationSupported, text, "V2G20-1644")
+                if self.selected is None:  # what follows is for who has been authorized
+                    text = "no services were selected that could be renegotiated"
+                    raise Refusal(ResponseCode.FAILED_SequenceError, text, "V2G20-459")
                 self.renew()
             case ChargingSession.Terminate:
                 words = request.EVTerminationCode, request.EVTerminationExplanation

@@ -91,7 +91,9 @@ class Plans:
     def _judge(self, message: EVPowerProfile | None) -> Schedule | None:
         """The schedule of a profile; None: there is none in dynamic control. One above it is noted only, unless the
         station is strict. Raises `Refusal`."""
-        if self.conversation.dynamic or self.offer is None:
+        if self.offer is None:
+            raise Refusal(ResponseCode.FAILED_SequenceError, "no schedules were exchanged", "V2G20-459")
+        if self.conversation.dynamic:
             return None
         if message is None or message.Scheduled_EVPPTControlMode is None:
             raise Refusal(ResponseCode.FAILED_EVPowerProfileInvalid, "no power profile for the schedule")

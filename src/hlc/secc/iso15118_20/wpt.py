@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from exi.messages.iso15118_20.common import ChargeProgress, PowerDeliveryReq, PowerDeliveryRes
 from exi.messages.iso15118_20.types import Processing, ResponseCode
 from exi.messages.iso15118_20.wpt import (
+    WPT_AlignmentCheckReq,
+    WPT_AlignmentCheckRes,
     WPT_ChargeLoopReq,
     WPT_ChargeLoopRes,
     WPT_ChargeParameterDiscoveryReq,
@@ -63,6 +65,7 @@ class Conversation(common.Conversation):
         return {
             **super().handlers(),
             **self.approach.handlers(),
+            WPT_AlignmentCheckReq: self.alignment_check,
             WPT_ChargeParameterDiscoveryReq: self.charge_parameter_discovery,
             WPT_ChargeLoopReq: self.charge_loop,
         }
@@ -117,6 +120,12 @@ class Conversation(common.Conversation):
             raise Refusal(ResponseCode.FAILED_WrongChargeParameter, text, "V2G20-2272")
         self.receivable_watts = watts
         return self._parameters(ResponseCode.OK)
+
+    def alignment_check(self, request: WPT_AlignmentCheckReq) -> WPT_AlignmentCheckRes:
+        if self.selected is None:  # it may follow pairing directly in a session that has been authorized before
+            text = "an alignment check before services were selected"
+            raise Refusal(ResponseCode.FAILED_SequenceError, text, "V2G20-459")
+        return self.approach.alignment_check(request)
 
     def power_delivery(self, request: PowerDeliveryReq) -> Any:
         starts = request.ChargeProgress is ChargeProgress.Start and request.EVProcessing is Processing.Finished

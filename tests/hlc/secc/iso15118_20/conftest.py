@@ -12,7 +12,7 @@ from exi.messages.iso15118_20 import acdp, common, dc, wpt
 from exi.messages.iso15118_20.common import ChargeProgress, PowerDeliveryReq, ScheduleExchangeReq
 from exi.messages.iso15118_20.types import MessageHeader, Processing, ResponseCode
 from hlc import sap
-from hlc.flow import Close, Effect, Send
+from hlc.flow import Close, Effect, Send, Transport
 from hlc.ports import Offset, WptMethods
 from hlc.rules.iso15118_20.values import rational
 from hlc.secc import Settings, Station
@@ -46,7 +46,7 @@ class Talk:
             trace=self.events.append,
         )
         self.now = 100.0
-        self.effects: list[Effect] = list(self.station.start(self.now))
+        self.effects: list[Effect] = list(self.station.start(self.now, Transport("1.3")))
         request = exi.schema("sap").encode(sap.offer((self.protocol,)))
         self.effects += self.station.receive(0x8001, request, self.now)
         assert self.station.rules is not None
@@ -54,7 +54,11 @@ class Talk:
 
     def ask(self, kind: Any, **fields: Any) -> Any:
         """A request; its answer, which must be the only one. The next request is a step later."""
-        header = MessageHeader(SessionID=self.station.session_id or bytes(8), TimeStamp=1_700_000_000)
+        return self.foreign(kind, self.station.session_id or bytes(8), **fields)
+
+    def foreign(self, kind: Any, session_id: bytes, **fields: Any) -> Any:
+        """The same with any session ID."""
+        header = MessageHeader(SessionID=session_id, TimeStamp=1_700_000_000)
         payload_type = self.rows[kind].payload_type
         schema = exi.schema(self.protocol.schemas[payload_type])
         effects = self.station.receive(payload_type, schema.encode(kind(Header=header, **fields)), self.now)

@@ -188,6 +188,16 @@ def authorize(talk: Talk, *, setup: bool = True) -> None:
     assert answer.EVSEProcessing is DONE
 
 
+def ask_for_ac(talk: Talk) -> None:
+    """Up to the charge parameters, which are accepted."""
+    talk.ask(common.SessionSetupReq, EVCCID="EV")
+    talk.services(1)
+    mode = ac.AC_CPDReqEnergyTransferMode(
+        EVMaximumChargePower=rational(11_000.0), EVMinimumChargePower=rational(1400.0)
+    )
+    assert not failed(talk.ask(ac.AC_ChargeParameterDiscoveryReq, AC_CPDReqEnergyTransferMode=mode))
+
+
 class TestParameters:
     @pytest.mark.parametrize("back", [False, True])
     def test_types_of_the_other_service(self, station: Callable[..., Dc], back: bool) -> None:
@@ -225,6 +235,26 @@ class TestSchedules:
         )
         [offered] = answer.Scheduled_SEResControlMode.ScheduleTuple
         assert len(offered.ChargingSchedule.PowerSchedule.PowerScheduleEntries.PowerScheduleEntry) == 12
+
+    @pytest.mark.parametrize(
+        ("strict", "accepted", "code"),
+        [
+            (False, True, ResponseCode.OK_PowerToleranceConfirmed),
+            (False, False, ResponseCode.WARNING_PowerToleranceNotConfirmed),
+            (True, False, ResponseCode.FAILED_PowerToleranceNotConfirmed),
+        ],
+    )
+    def test_a_power_tolerance(
+        self, talk_with: Callable[..., Talk], strict: bool, accepted: bool, code: ResponseCode
+    ) -> None:
+        outlet = SimulatedAcOutlet(authorization_s=0.0, preparation_s=0.0)
+        talk = talk_with(outlet, "iso15118_20_ac", strict=strict, iso15118_20=Settings20(power_tolerance_watts=50.0))
+        ask_for_ac(talk)
+        profile = talk.schedule()
+        if accepted:
+            yes = common.PowerToleranceAcceptance.PowerToleranceConfirmed
+            profile.Scheduled_EVPPTControlMode.PowerToleranceAcceptance = yes
+        assert talk.later(ChargeProgress.Start, profile).ResponseCode is code
 
     @pytest.mark.parametrize("strict", [False, True])
     def test_a_profile_above_the_schedule(self, station: Callable[..., Dc], strict: bool) -> None:
@@ -326,6 +356,17 @@ class TestEnds:
         answer = one.ask(common.SessionStopReq, ChargingSession=ChargingSession.ServiceRenegotiation)
         assert answer.ResponseCode is ResponseCode.FAILED_NoServiceRenegotiationSupported
 
+    @pytest.mark.parametrize("authorizing", [False, True])
+    def test_another_choice_of_services_is_no_way_around_the_authorization(
+        self, station: Callable[..., Dc], authorizing: bool
+    ) -> None:
+        one = station()
+        if authorizing:
+            one.ask(common.AuthorizationSetupReq)
+        answer = one.ask(common.SessionStopReq, ChargingSession=ChargingSession.ServiceRenegotiation)
+        assert answer.ResponseCode is ResponseCode.FAILED_SequenceError
+        assert one.talk.closed
+
     def test_another_choice_of_services(self, station: Callable[..., Dc]) -> None:
         one = station()
         one.talk.services(2)
@@ -333,6 +374,32 @@ class TestEnds:
         answer = one.ask(common.SessionStopReq, ChargingSession=ChargingSession.ServiceRenegotiation)
         assert answer.ResponseCode is ResponseCode.OK
         assert one.talk.station.expected == frozenset({common.ServiceDiscoveryReq})
+
+    def test_power_is_not_delivered_without_a_cable_check(self, station: Callable[..., Dc]) -> None:
+        one = station()
+        one.outlet.no_energy = True
+        one.talk.services(2)
+        one.parameters()
+        profile = one.talk.schedule()  # it sends the vehicle to pause
+        answer = one.talk.deliver(ChargeProgress.Start, profile)
+        assert answer.ResponseCode is ResponseCode.FAILED_PowerDeliveryNotApplied
+
+    def test_there_is_no_schedule_to_renegotiate_before_power(self, station: Callable[..., Dc]) -> None:
+        one = station()
+        one.outlet.no_energy = True
+        one.talk.services(2)
+        one.parameters()
+        profile = one.talk.schedule()
+        answer = one.talk.deliver(ChargeProgress.ScheduleRenegotiation, profile)
+        assert answer.ResponseCode is ResponseCode.FAILED_ScheduleRenegotiation
+
+    def test_another_session_is_unknown(self, station: Callable[..., Dc]) -> None:
+        one = station()
+        one.talk.services(2)
+        one.talk.station.session_id, mine = bytes(range(8)), one.talk.station.session_id
+        answer = one.talk.foreign(common.ServiceDetailReq, mine, ServiceID=2)
+        assert answer.ResponseCode is ResponseCode.FAILED_UnknownSession
+        assert one.talk.closed
 
 
 class TestBeside:
@@ -401,12 +468,7 @@ class TestAc:
     def charging(self, new: Callable[..., Talk]) -> tuple[Talk, SimulatedAcOutlet]:
         outlet = SimulatedAcOutlet(authorization_s=0.0, preparation_s=0.0)
         talk = new(outlet, "iso15118_20_ac")
-        talk.ask(common.SessionSetupReq, EVCCID="EV")
-        talk.services(1)
-        mode = ac.AC_CPDReqEnergyTransferMode(
-            EVMaximumChargePower=rational(11_000.0), EVMinimumChargePower=rational(1400.0)
-        )
-        assert not failed(talk.ask(ac.AC_ChargeParameterDiscoveryReq, AC_CPDReqEnergyTransferMode=mode))
+        ask_for_ac(talk)
         return talk, outlet
 
     def test_the_contactor_closes_before_the_answer(self, talk_with: Callable[..., Talk]) -> None:

@@ -391,3 +391,20 @@ def test_a_set_up_during_the_approach_begins_it_anew(over_pad: Make) -> None:
     talk.pair(talk.pad.code())
     talk.align_well()
     assert talk.deliver(ChargeProgress.Start, profile).ResponseCode is OK
+
+
+def test_pairing_is_no_way_around_authorization_and_services(over_pad: Make) -> None:
+    one = over_pad()
+    one.park()
+    assert one.pair(one.pad.code()).EVSEProcessing is DONE
+    assert one.align().ResponseCode is ResponseCode.FAILED_SequenceError
+    assert one.closed
+    assert one.pad.coil_amps() == 0.0
+
+
+def test_no_power_without_an_exchange_of_schedules(over_pad: Make) -> None:
+    one = over_pad()
+    one.approach()
+    one.align_well()
+    assert one.deliver(ChargeProgress.Start).ResponseCode is ResponseCode.FAILED_SequenceError
+    assert one.closed
