@@ -33,6 +33,7 @@ class AcInvariants(Watch):
         self._was_closed = False
 
     def message(self, event: Event) -> None:
+        super().message(event)
         if not isinstance(event, Message) or event.schema == "sap":
             return
         document: Any = event.message
@@ -64,6 +65,8 @@ class AcInvariants(Watch):
         if outlet.relays and not self._was_closed and not self.asked:
             self._say(cable, "the contactor closes before power delivery was asked for")
         self._was_closed = outlet.relays
+        if outlet.relays:
+            self._powered(cable)
         for what, so in (
             ("the vehicle does not show state C", not ready),
             ("power delivery is not asked for", not self.asked),

@@ -79,6 +79,7 @@ class Invariants(Watch):
         self._limits: Limits | None = None
 
     def message(self, event: Event) -> None:
+        super().message(event)
         if not isinstance(event, Message) or event.schema == "sap":
             return
         assert self.station.rules is not None
@@ -143,6 +144,7 @@ class Invariants(Watch):
     def _driven(self, cable: SimulatedCable, ordered: float, *, ready: bool) -> None:
         """The supply holds a voltage."""
         assert self._limits is not None
+        self._powered(cable)
         if self.stage < Stage.CABLE_CHECK:
             self._say(cable, "a voltage is switched on before the cable check has begun")
         if self.stage is Stage.ENDED:

@@ -234,8 +234,8 @@ def overheated(hit: Hit) -> Expected:
 
 def lifted(hit: Hit) -> Expected:
     hit.pair.outlet.lifted = True
-    if hit.ended:
-        return WELL
+    if hit.ended:  # the vehicle may notice before it hears so
+        return EITHER if hit.vehicle.live else WELL
     return EITHER if hit.progress == "ending" or (hit.looping and not hit.request) else BAD
 
 

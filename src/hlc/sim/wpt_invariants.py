@@ -31,6 +31,7 @@ class WptInvariants(Watch):
         """The last one of each kind."""
 
     def message(self, event: Event) -> None:
+        super().message(event)
         if not isinstance(event, Message) or event.schema == "sap":
             return
         body: Any = event.message
@@ -92,6 +93,7 @@ class WptInvariants(Watch):
         pad, vehicle = cable.pad, cable.vehicle
         assert pad is not None
         assert vehicle is not None
+        self._powered(cable)
         if not vehicle.locked:
             self._say(cable, "the coil is driven under a vehicle that is not held in its place")
         accepted = getattr(vehicle, "device", None)

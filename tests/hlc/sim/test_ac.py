@@ -277,3 +277,11 @@ def test_the_invariants_follow_the_messages_of_both_ends() -> None:
     cable.advance(6.0)
     assert any("and power delivery is not asked for" in each for each in watch.violations)
     assert any("a current flows before power delivery" in each for each in watch.violations)
+
+
+def test_the_contactor_is_for_who_was_authorized() -> None:
+    one = charge()
+    one.cable.advance(0.0)
+    one.outlet.close()
+    one.cable.advance(1.0)
+    assert any("for who was not authorized" in each for each in one.invariants.violations)

@@ -18,7 +18,7 @@ def at(stage: Stage, *, ready: bool = True, locked: bool = True) -> World:
     """A world in which the two have agreed so far, and nothing has been switched on."""
     pair = Pair(SimulatedVehicle(Battery(soc=50.0)), SimulatedOutlet())
     pair.cable.advance(0.0)
-    pair.invariants.stage = stage
+    pair.invariants.stage, pair.invariants.authorized = stage, True
     pair.ev.show_ready(ready=ready)
     pair.ev.locked = locked
     return pair
@@ -51,6 +51,13 @@ def voltage_too_late() -> World:
 def voltage_too_high() -> World:
     pair = at(Stage.ISOLATION_PROVEN)
     pair.outlet.output(480.0, 2.0)
+    return pair
+
+
+def voltage_for_a_stranger() -> World:
+    pair = at(Stage.ISOLATION_PROVEN)
+    pair.invariants.authorized = False
+    pair.outlet.output(400.0, 2.0)
     return pair
 
 
@@ -141,6 +148,7 @@ def vehicle_gone() -> World:
         (voltage_too_early, "before the cable check"),
         (voltage_too_late, "after power delivery has ended"),
         (voltage_too_high, "480 V ordered, 420 V are allowed"),
+        (voltage_for_a_stranger, "for who was not authorized"),
         (voltage_without_state_c, "before the vehicle has shown state C"),
         (voltage_after_state_c, "does not show state C"),
         (voltage_at_an_open_lock, "not locked"),

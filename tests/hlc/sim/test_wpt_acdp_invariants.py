@@ -22,7 +22,7 @@ def over_pad(watts: float = 5000.0) -> Pair:
     pair.ev.place = Offset(10.0, 10.0)
     pair.ev.locked = True
     watch: Any = pair.invariants
-    watch.paired = watch.aligned = watch.delivery = True
+    watch.paired = watch.aligned = watch.delivery = watch.authorized = True
     pair.ev.receive()  # type: ignore[attr-defined]
     pair.outlet.transmit(watts)
     pair.cable.advance(2.0)
@@ -86,7 +86,7 @@ def under_pantograph() -> Pair:
     bus.place, bus.driving, bus.locked = Offset(0.0, 0.0), False, True
     pair.outlet.connect()
     pair.cable.advance(4.5)
-    pair.invariants.stage = Stage.DELIVERY
+    pair.invariants.stage, pair.invariants.authorized = Stage.DELIVERY, True
     bus.show_ready(ready=True)
     pair.outlet.output(bus.battery_volts(), 2.0)
     pair.cable.advance(5.5)
@@ -190,3 +190,10 @@ def test_a_trial_needs_pairing_alone() -> None:
     pair.ev.contactors = False
     pair.cable.advance(pair.cable.now + 4.0)
     assert not pair.invariants.violations
+
+
+def test_power_is_for_who_was_authorized() -> None:
+    pair = over_pad()
+    pair.invariants.authorized = False
+    pair.cable.advance(pair.cable.now + 1.0)
+    assert any("for who was not authorized" in each for each in pair.invariants.violations)
