@@ -11,7 +11,11 @@ from exi.messages.iso15118_20 import ac, common, dc
 from exi.messages.iso15118_20.common import ChargeProgress, ChargingSession
 from exi.messages.iso15118_20.types import Processing, ResponseCode
 from hlc.rules.iso15118_20.ac import RULES as AC
+from hlc.rules.iso15118_20.acdp import RULES as ACDP
 from hlc.rules.iso15118_20.dc import RULES as DC
+from hlc.rules.iso15118_20.wpt import RULES as WPT
+from hlc.secc.station import CONVERSATIONS, Station
+from hlc.sim import worlds
 from hlc.v2gtp import PayloadType
 
 DONE, ONGOING = Processing.Finished, Processing.Ongoing
@@ -111,3 +115,41 @@ def test_a_schedule_is_renegotiated_beside_the_loop() -> None:
     failed = ResponseCode.WARNING_ScheduleRenegotiationFailed
     assert after(AC, common.ScheduleExchangeReq, stream, EVSEProcessing=DONE, ResponseCode=failed) == set()
     assert after(AC, common.PowerDeliveryReq, stream, request={"EVProcessing": DONE}) == set()
+
+
+SLOW = {"ServiceDetailReq", "CertificateInstallationReq"}
+LOOPS = {"AC_ChargeLoopReq", "DC_ChargeLoopReq", "WPT_ChargeLoopReq"}
+EVERY = pytest.mark.parametrize("rules", [DC, AC, WPT, ACDP], ids=lambda rules: rules.name)
+
+
+@EVERY
+def test_deadlines(rules: Any) -> None:
+    """Tables 215 to 218."""
+    for rule in rules.all_rows:
+        name = rule.request.__name__
+        expected = (5.0, 4.5) if name in SLOW else (0.5, 0.25) if name in LOOPS else (2.0, 1.5)
+        assert (rule.timeout_s, rule.performance_s) == expected, name
+        assert rule.sequence_s == (0.5 if name in LOOPS else None), name
+    assert (rules.sequence_timeout_s, rules.sequence_performance_s) == (60.0, 40.0)
+
+
+@EVERY
+def test_deadlines_of_phases(rules: Any) -> None:
+    limits = {(phase.evcc, phase.timeout_s, phase.performance_s) for phase in rules.phases}
+    ongoing = {("V2G_EVCC_CommunicationSetup_Timeout", 20.0, 18.0), ("V2G_EVCC_Ongoing_Timeout", 60.0, 55.0)}
+    dc_only = {("V2G_EVCC_CableCheck_Timeout", 40.0, 38.0), ("V2G_EVCC_PreCharge_Timeout", 10.0, 8.0)}
+    assert limits == (ongoing | dc_only if rules in (DC, ACDP) else ongoing)
+
+
+@EVERY
+def test_every_row_has_its_handler(rules: Any) -> None:
+    mode = next(mode for mode in worlds.SERVED["iso15118-20"] if mode.value == rules.name.rpartition("_")[2])
+    station = Station(worlds.outlet(mode), random=bytes)
+    conversation = CONVERSATIONS[rules.name](station)
+    assert conversation.handlers().keys() == rules.by_request.keys()
+    beside = conversation.aside_handlers()
+    assert beside.keys() == rules.side.keys()
+    for stream, rows in rules.side.items():
+        assert beside[stream].keys() == {row.request for row in rows}
+    refusals = conversation.refusals().keys()  # type: ignore[attr-defined]
+    assert refusals >= {rule.request for rule in rules.all_rows}
