@@ -370,6 +370,7 @@ class TlsConnection:
     def _client_hello(self, sender: Endpoint, end: End, body: bytes, where: Where) -> None:
         hello = handshake.client_hello(body)
         self._hello = self.facts.hello = hello
+        self.facts.hello_at = where
         self._secrets.meet(hello.random)
         self.client = sender
         versions = listed(sorted(hello.versions, reverse=True), VERSIONS)
@@ -384,6 +385,7 @@ class TlsConnection:
         chosen = handshake.server_hello(body)
         facts = self.facts
         facts.version, facts.suite, facts.group = chosen.version, chosen.cipher_suite, chosen.group
+        facts.chosen_at = where
         text = f"{named(chosen.version, VERSIONS)} {named(chosen.cipher_suite, SUITES)}"
         if chosen.group is not None:
             text += f", {named(chosen.group, GROUPS)}"

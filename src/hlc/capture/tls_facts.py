@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from hlc.capture.where import Where
+from hlc.capture.where import NOWHERE, Where
 from hlc.security.handshake import Certificates, Hello
 from hlc.trace.events import Side
 
@@ -35,6 +35,9 @@ class TlsFacts:
     start: Where
     hello: Hello | None = None
     """What the vehicle offered, in its last ClientHello."""
+    hello_at: Where = NOWHERE
+    chosen_at: Where = NOWHERE
+    """When the station chose, in its last ServerHello."""
     retried: bool = False
     """The station wanted another ClientHello (HelloRetryRequest)."""
     version: int | None = None

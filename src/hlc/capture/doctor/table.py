@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from hlc.capture.doctor import connection, discovery, electrical, matching, quality, sequence, status, timing
+from hlc.capture.doctor import connection, discovery, electrical, matching, quality, sequence, status, timing, tls
 from hlc.capture.finding import Evidence, Finding, Rule, Severity, Verdict, Who, ranked
 from hlc.capture.matching import Matching
 from hlc.capture.plugin import PlugIn
@@ -14,6 +14,7 @@ from hlc.capture.totals import Totals
 MATCHING: Final[tuple[Rule, ...]] = matching.RULES
 SESSION: Final[tuple[Rule, ...]] = (
     *connection.RULES,
+    *tls.RULES,
     *electrical.RULES,
     *sequence.RULES,
     *status.RULES,
