@@ -179,6 +179,7 @@ class Redactor(Copy):
             if entry.streams.kept:
                 cut = 0 if entry.streams.tls else entry.tcp.cut
                 octets = self._segment(entry.link, entry.tcp, entry.packet, entry.streams, cut)
+                why_not = "" if octets else "TCP segments in which TLS says nothing of V2G"
             else:
                 why_not = entry.streams.why_not
         if why_not:
@@ -199,6 +200,8 @@ class Redactor(Copy):
     def _segment(self, link: int, tcp: Tcp, packet: Packet, streams: Streams, cut: int) -> bytes:
         said = tcp.data if not tcp.flags & Flags.SYN else b""
         data = streams.data(tcp.source, tcp.sequence, len(said))
+        if said and not data and not tcp.flags & (Flags.FIN | Flags.RST):
+            return b""  # part of a handshake or of a record: it would look like a copy of the one before
         sequence = streams.number(tcp.source, tcp.sequence)
         acknowledged = streams.number(tcp.destination, tcp.acknowledged) if tcp.flags & Flags.ACK else 0
         content = frames.segment(packet.content, sequence, acknowledged, data)
