@@ -39,6 +39,7 @@ EXAMPLES: Final = """\
 examples:
   sudo hlc powerline mev0:ev mse0:evse           a vehicle behind mev0, plugged in at the outlet behind mse0
   hlc powerline mev0:ev:cg5317 mse0:evse:qca7420 --loss 10
+  hlc powerline mev0:ev mse0:evse mls0:listener     and somebody who listens: hlc sniff --join
   hlc powerline mev0:ev mse0:evse mse1:evse --attenuation 14 --attenuation mev0,mse1=35
 
 The programs of vehicle and outlet run on the other ends of veth pairs, best in a network namespace each, so that
@@ -46,12 +47,15 @@ there is no other way between them:
   ip netns add car && ip link add mev0 type veth peer name ev0 netns car
   ip netns add outlet && ip link add mse0 type veth peer name se0 netns outlet
   ip link set mev0 up; ip -n car link set ev0 up; ip link set mse0 up; ip -n outlet link set se0 up
+
+A listener's modem joins a network as a vehicle's does, and hands its host also what others in it say to each other. It
+is plugged in at the first outlet. A third modem as it is sold is one of a vehicle; a qca7420 overhears matchings.
 Ethernet ports, taps and macvlans serve as well: whatever is on the far side is the host of the modem.
 
 The first vehicle is plugged in at the first outlet, the second at the second; neighbouring outlets hear each other
 at 25 dB. Hosts exchange frames once their modems have the same key; until then they hear only the matching."""
 
-ROLES: Final[dict[str, Role]] = {"ev": "ev", "evse": "evse"}
+ROLES: Final[dict[str, Role]] = {"ev": "ev", "evse": "evse", "listener": "ev"}
 PLUGGED_DB: Final = 12.0
 NEIGHBOURS_DB: Final = 25.0
 
@@ -62,6 +66,7 @@ class Port(NamedTuple):
     interface: str
     role: Role
     family: str
+    listens: bool = False
 
 
 class Coupling(NamedTuple):
@@ -78,7 +83,7 @@ def port(text: str) -> Port:
         raise argparse.ArgumentTypeError(f"{text!r} is no interface with its role: write mev0:ev or mse0:evse:qca7000")
     if family and family not in FAMILIES:
         raise argparse.ArgumentTypeError(f"there is no family {family!r}; there are {', '.join(FAMILIES)}")
-    return Port(interface, ROLES[role], family or "qca7000")
+    return Port(interface, ROLES[role], family or "qca7000", role == "listener")
 
 
 def coupling(text: str) -> Coupling:
@@ -102,7 +107,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="IF:ROLE[:FAMILY]",
         nargs="+",
         type=port,
-        help=f"an interface, ev or evse, and the family of its modem: {', '.join(FAMILIES)} (default: qca7000)",
+        help=f"an interface; ev, evse or listener; and the modem's family: {', '.join(FAMILIES)} (default: qca7000)",
     )
     parser.add_argument(
         "--attenuation",
@@ -144,7 +149,8 @@ def build(options: Any) -> tuple[Powerline, dict[str, SimulatedModem]]:
     # Half of the time the modem is silent, in the other half it looks for the coordinator.
     quirks = {} if options.join is None else {"restart_s": options.join / 2, "join_s": options.join / 2}
     modems = {
-        each.interface: line.modem(each.role, family=each.family, name=each.interface, **quirks) for each in ports
+        each.interface: line.modem(each.role, family=each.family, name=each.interface, listens=each.listens, **quirks)
+        for each in ports
     }
     outlets = [modem for modem in modems.values() if modem.role == "evse"]
     vehicles = [modem for modem in modems.values() if modem.role == "ev"]
@@ -164,8 +170,12 @@ def _couple(
     plugged_db = next((each.db for each in reversed(couplings) if each.between is None), PLUGGED_DB)
     for outlet, neighbour in pairwise(outlets):
         line.attenuation(outlet, neighbour, NEIGHBOURS_DB)
-    for vehicle, outlet in zip(vehicles, outlets, strict=False):
+    plugged = [vehicle for vehicle in vehicles if not vehicle.family.listens]
+    for vehicle, outlet in zip(plugged, outlets, strict=False):
         line.attenuation(vehicle, outlet, plugged_db)
+    for vehicle in vehicles:
+        if vehicle.family.listens:
+            line.attenuation(vehicle, outlets[0], plugged_db)
     told = set()
     for each in couplings:
         if each.between is not None:
@@ -218,7 +228,7 @@ def described(line: Powerline) -> list[str]:
     """Who is on the line, and what they hear of each other: a line for each."""
     lines = []
     for modem in line.modems:
-        who = "a vehicle" if modem.role == "ev" else "an outlet"
+        who = "a listener" if modem.family.listens else "a vehicle" if modem.role == "ev" else "an outlet"
         heard = [f"{other.name} {path.db:.0f} dB" for other in line.modems if (path := line.path(modem, other))]
         near = ", ".join(heard) or "nobody"
         lines.append(f"{modem.name}: {who}, {modem.family.name} {modem.mac.hex(':')}; in range: {near}")

@@ -8,22 +8,26 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from hlc.capture import forms
 from hlc.capture.copying import FrameWriter
 from hlc.capture.decoder import Decoder
 from hlc.capture.live import Live, SteadyClock
 from hlc.capture.secrets import GrowingLog
+from hlc.capture.seen import Seen
 from hlc.commands.output import STDOUT, say
 from hlc.runtime.errors import SetupError, WrongUsage
 from hlc.runtime.interfaces import known
+from hlc.runtime.join import Joiner
+from hlc.runtime.matching import opened
 from hlc.runtime.signals import interrupts
 from hlc.security.keylog import Secrets
+from hlc.trace.events import Mme
 from hlc.trace.jsonl import lost_lines
 from hlc.trace.output import BackgroundWriter, too_slow
 from hlc.trace.screen import Screen
-from slac.link import BATCH, LinkDownError, LinkError, Tap
+from slac.link import BATCH, Link, LinkDownError, LinkError, Tap
 
 EXAMPLES: Final = """\
 examples:
@@ -33,10 +37,16 @@ examples:
   sudo hlc sniff eth1 --keylog keys.log         what is said over TLS, too: hlc secc --keylog keys.log writes them
   sudo hlc sniff eth1 --json | jq -r .name      an object per line and message
   sudo hlc sniff lo                             what hlc secc and hlc evcc say to each other on this machine
+  sudo hlc sniff eth2 --join                    behind a modem of its own beside the two: overhear the key, and join
 
 HomePlug and IPv6 are heard, tagged or not, whoever sends them. Ctrl-C ends: what is open is judged, the file closed.
 It needs CAP_NET_RAW: run it as root, or give that to the Python that runs this. The exit code is 0 when frames were
-heard until it was ended, 1 when none were, or when the interface was taken away."""
+heard until it was ended, 1 when none were, or when the interface was taken away.
+
+--join needs a modem that nobody else uses and that hands its host what stations say to others: the key stands in
+CM_SLAC_MATCH.CNF, which goes to the vehicle alone. An AR7420 set up for a vehicle does so. It takes seconds to join,
+and then shows what goes to everybody, as discovery does; TCP between the two it was not seen to show, for this another
+firmware is needed. docs/listening.md has what is known, and how to try it without modems."""
 
 LOOK_S: Final = 0.25
 """How often the clock, the interface and the file are looked at."""
@@ -54,6 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `hlc sniff`."""
     parser.epilog = EXAMPLES
     parser.add_argument("interface", metavar="INTERFACE", help="where to listen: eth1, or lo for this machine itself")
+    parser.add_argument(
+        "--join", action="store_true", help="let the modem on this interface join each network whose key is heard"
+    )
     forms.add_arguments(parser, "the frames as pcapng, with the secrets of TLS as they become known")
 
 
@@ -67,6 +80,7 @@ def run(options: Any) -> int:
             tap = closing.enter_context(Tap(options.interface))
         except LinkError as error:
             raise SetupError(str(error), 2 if isinstance(error.__cause__, PermissionError) else 1) from error
+        link = closing.enter_context(opened(options.interface)) if options.join else None
         writer = None
         if options.write is not None:
             try:
@@ -76,11 +90,11 @@ def run(options: Any) -> int:
             closing.callback(lambda: writer.close(tap.dropped))
         results = BackgroundWriter(STDOUT, instead(options))
         closing.callback(results.close, PATIENCE_S)
-        return asyncio.run(_listen(options, tap, writer, results))
 
+        async def listen() -> int:
+            return await Sniffer(options, tap, link, writer, results).run()
 
-async def _listen(options: Any, tap: Tap, writer: FrameWriter | None, results: BackgroundWriter) -> int:
-    return await Sniffer(options, tap, writer, results).run()
+        return asyncio.run(listen())
 
 
 def instead(options: Any) -> Callable[[int], str]:
@@ -97,7 +111,10 @@ def instead(options: Any) -> Callable[[int], str]:
 class Sniffer:
     """One interface, listened to until somebody ends it, or it is taken away."""
 
-    def __init__(self, options: Any, tap: Tap, writer: FrameWriter | None, results: BackgroundWriter) -> None:
+    def __init__(
+        self, options: Any, tap: Tap, link: Link | None, writer: FrameWriter | None, results: BackgroundWriter
+    ) -> None:
+        """`link` leads to the modem that is to join; None: none is."""
         self._tap = tap
         self._writer = writer
         self._results = results
@@ -105,11 +122,13 @@ class Sniffer:
         self._report = report = forms.report(options, self._screen.line, tap.name, self._remark, self._screen)
         self._secrets = Secrets()
         self._keylog = GrowingLog(options.keylog, self._secrets) if options.keylog is not None else None
-        self._live = Live(Decoder(report.event, report.finished, report.matched, self._secrets), report, writer)
+        self._joiner = None if link is None else Joiner(link, self._remark)
+        decoder = Decoder(self._event, report.finished, report.matched, self._secrets)
+        self._live = Live(decoder, report, writer, None if self._joiner is None else self._joiner.mac)
         self._clock = SteadyClock()
         self._loop = asyncio.get_running_loop()
-        self._ended: asyncio.Future[LinkError | None] = self._loop.create_future()
-        """Why listening ended: somebody wants it, or what is wrong with the interface."""
+        self._ended: asyncio.Future[Exception | None] = self._loop.create_future()
+        """Why listening ended: somebody wants it, or what is wrong with the interface or the modem."""
         self._working = False
         self._forced = False
         self._down = False
@@ -118,18 +137,28 @@ class Sniffer:
 
     async def run(self) -> int:
         """Listen. The exit code."""
+        try:
+            return await self._run()
+        except BaseException:
+            self._report.abandon()
+            raise
+
+    async def _run(self) -> int:
         self._remark(f"listening on {self._tap.name}; Ctrl-C ends")
         self._look_at_secrets()
         self._loop.add_reader(self._tap, self._readable)
-        looking = self._loop.create_task(self._look())
+        tasks = [self._loop.create_task(self._look())]
+        if self._joiner is not None:
+            tasks.append(self._loop.create_task(self._joiner.run()))
+        for task in tasks:
+            task.add_done_callback(self._task_ended)
         with interrupts(self._end, self._force):
-            either: set[asyncio.Future[Any]] = {looking, self._ended}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            fault = await self._ended
             self._loop.remove_reader(self._tap)
-            if looking.done():
-                looking.result()  # it ends by an error only
-            looking.cancel()
-            fault = self._ended.result()
+            for task in tasks:
+                task.cancel()
+            if fault is not None and not isinstance(fault, LinkError | SetupError):
+                raise fault
             if fault is None:
                 with suppress(LinkError):
                     self._take()
@@ -137,6 +166,7 @@ class Sniffer:
                 if not self._live.work(WORK_S):
                     break
                 await asyncio.sleep(0)
+            self._live.leave()
         losses = self._losses()
         self._live.close(losses)
         self._screen.clear()
@@ -146,7 +176,7 @@ class Sniffer:
         self._write()
         return self._outcome(fault)
 
-    def _outcome(self, fault: LinkError | None) -> int:
+    def _outcome(self, fault: Exception | None) -> int:
         if self._writer is not None and self._writer.error is not None:
             return 1
         if self._report.complaint:
@@ -181,6 +211,11 @@ class Sniffer:
             if len(frames) < BATCH:
                 break
 
+    def _event(self, seen: Seen) -> None:
+        self._report.event(seen)
+        if self._joiner is not None and isinstance(seen.event, Mme) and seen.event.message is not None:
+            self._joiner.hears(seen.event.message)
+
     def _work(self) -> None:
         """Decode for a while; then whoever waits has his turn, frames first."""
         self._working = self._live.work(WORK_S)
@@ -204,6 +239,8 @@ class Sniffer:
                 self._remark_once("frames were lost: this machine does not take them in time")
             if self._live.skipped:
                 self._remark_once("frames are not decoded: they come faster than this machine can decode them")
+            if self._live.fault:
+                self._remark_once(f"{self._live.fault}; listening goes on (--debug shows where it comes from)")
             if self._results.broken:  # whoever read has seen enough
                 self._end()
 
@@ -251,7 +288,12 @@ class Sniffer:
             losses.append(f"{skipped} frames were not decoded: they came faster than this machine could decode them")
         return losses
 
-    def _end(self, fault: LinkError | None = None) -> None:
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        """What is done besides ends by an error only, and everything with it."""
+        if not task.cancelled():
+            self._end(cast(Exception, task.exception()))
+
+    def _end(self, fault: Exception | None = None) -> None:
         if not self._ended.done():
             self._ended.set_result(fault)
 

@@ -24,6 +24,8 @@ class ModemShell:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._asked: tuple[Purpose, asyncio.Future[Any]] | None = None
+        self._failure: SetupError | None = None
+        """Why nothing is heard any more."""
         link.listen(self._heard, self._broken)
 
     async def identify(self) -> Identity | None:
@@ -47,6 +49,8 @@ class ModemShell:
         self._link.close()
 
     async def _answer(self, purpose: Purpose, step: Callable[[float], Iterable[Heard]]) -> Any:
+        if self._failure is not None:
+            raise self._failure
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._asked = purpose, answer
         self._run(step)
@@ -61,8 +65,9 @@ class ModemShell:
             self._run(lambda now: self._modem.receive(mme, now))
 
     def _broken(self, error: LinkError) -> None:
+        self._failure = SetupError(str(error))
         if self._asked is not None and not self._asked[1].done():
-            self._asked[1].set_exception(SetupError(str(error)))
+            self._asked[1].set_exception(self._failure)
 
     def _run(self, step: Callable[[float], Iterable[Heard]]) -> None:
         for each in step(self._loop.time()):

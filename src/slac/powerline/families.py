@@ -66,6 +66,13 @@ class Family(NamedTuple):
     """Probability that a sound gives no profile."""
     first_start_only: bool = False
     """Whether the host of an outlet gets only the first of the three CM_START_ATTEN_CHAR.IND."""
+    overhears: bool = False
+    """Whether its host also gets what stations and vehicles say to others in their matchings. An AR7420 that was set up
+    for a vehicle was seen to hand on every CM_SLAC_PARM.CNF, CM_ATTEN_CHAR.IND and CM_SLAC_MATCH.CNF."""
+    listens: bool = False
+    """Whether its host gets everything that can be decrypted: what either side says in a matching, and what the other
+    members of its network say to each other. No modem is known that does the latter: between two of them frames are
+    modulated for these two. It shows what a listener could see at most."""
     mme_error: bool = False
     """Whether an unknown request is answered by CM_MME_ERROR.IND."""
 
@@ -439,6 +446,7 @@ FAMILIES: Final = {
             join_s=2.0,
             groups=0,
             vendor_profile=True,
+            overhears=True,
         ),
         Family("mse102x", VERTEXCOM, VERTEXCOM_ANSWERS, _vertexcom_announce, local_address=False),
         Family("cg5317", LUMISSIL, LUMISSIL_ANSWERS, _lumissil_announce, boot_s=8.0),

@@ -261,7 +261,9 @@ class Powerline:
         if network is None:
             return [each for each in near if each.up]
         known = [each for each in self.modems if frame[:6] == each.mac or frame[:6] in each.hosts]
-        return [each for each in near if each.network == network and (not known or each in known)]
+        return [
+            each for each in near if each.network == network and (not known or each in known or each.family.listens)
+        ]
 
     def _deliver(
         self,

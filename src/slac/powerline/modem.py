@@ -121,13 +121,14 @@ class SimulatedModem:
             if head is not None and (frame[:6] == self.mac or (frame[:6] == BROADCAST and self._knows(frame))):
                 self._answer_remote(frame, now)
                 return
-        elif head is None or head.mmtype not in SHOWN[self.role]:
+        elif head is None or not (head.mmtype in SHOWN[self.role] or self.family.listens):
             return
-        if not (frame[0] & 1 or frame[:6] in self.hosts or not self._elsewhere(frame[:6])):
+        overhears = self.family.listens or (self.family.overhears and network is None)
+        if not (overhears or frame[0] & 1 or frame[:6] in self.hosts or not self._elsewhere(frame[:6])):
             return
         if head is not None and head.mmtype == START_ATTEN_CHAR and self._started_already(frame, now):
             return
-        if head is not None and head.mmtype == SOUND:
+        if head is not None and head.mmtype == SOUND and self.role == "evse":
             self._sound(sender, frame, now)
         else:
             self._to_host(frame, now)
@@ -283,7 +284,7 @@ class SimulatedModem:
         return any(destination == each.mac or destination in each.hosts for each in self.line.modems)
 
     def _started_already(self, frame: bytes, now: float) -> bool:
-        if not self.family.first_start_only:
+        if not self.family.first_start_only or self.role == "ev":
             return False
         self._starts = {start: at for start, at in self._starts.items() if now - at < SAME_START_S}
         if frame not in self._starts and len(self._starts) < HOSTS:

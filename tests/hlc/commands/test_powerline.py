@@ -42,6 +42,11 @@ def distances(words: str) -> dict[str, float]:
         ("c:ev o:evse p:evse --attenuation c,p=35", {"c o": 12.0, "o p": 25.0, "c p": 35.0}),
         ("c:ev d:ev o:evse --attenuation d,o=30", {"c o": 12.0, "d o": 30.0, "c d": 42.0}),
         ("o:evse p:evse", {"o p": 25.0}),
+        (
+            "c:ev l:listener o:evse p:evse",
+            {"c o": 12.0, "l o": 12.0, "o p": 25.0, "c l": 24.0, "c p": 37.0, "l p": 37.0},
+        ),
+        ("l:listener:qca7420 o:evse --attenuation o,l=20", {"l o": 20.0}),
         ("c:ev o:evse --attenuation c,o=200", {}),  # for a vehicle that hears nobody
     ],
 )
@@ -155,6 +160,8 @@ EVENTS = [
 
 
 def test_who_is_there_is_described() -> None:
+    line, _ = powerline.build(options("l:listener o:evse"))
+    assert powerline.described(line)[0] == "l: a listener, qca7000 00:b0:52:12:00:01; in range: o 12 dB"
     line, _ = powerline.build(options("c:ev o:evse"))
     assert powerline.described(line) == [
         "c: a vehicle, qca7000 00:b0:52:12:00:01; in range: o 12 dB",

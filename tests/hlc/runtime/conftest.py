@@ -104,10 +104,10 @@ def link() -> Iterator[tuple[str, str]]:
 
 
 class Ends:
-    """Two network namespaces with an interface "plc" in each, and `hlc powerline` between them."""
+    """Network namespaces with an interface "plc" in each, and `hlc powerline` between them."""
 
-    def __init__(self, car: str, outlet: str, process: subprocess.Popen[bytes], out: Path) -> None:
-        self.spaces = {"car": car, "outlet": outlet}
+    def __init__(self, spaces: dict[str, str], process: subprocess.Popen[bytes], out: Path) -> None:
+        self.spaces = spaces
         self.process = process
         self.out = out
 
@@ -146,7 +146,8 @@ class Ends:
 
 @pytest.fixture(scope="module")
 def powerline(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
-    """`with powerline("mev0:ev", "mse0:evse", ...) as ends`: a simulated line between two network namespaces."""
+    """`with powerline("mev0:ev", "mse0:evse", ...) as ends`: a simulated line between network namespaces, whose names
+    are car, outlet and, where there is an mls0, listener."""
     if os.geteuid() != 0 or not Path("/proc/self/ns/net").exists():
         pytest.skip("network namespaces need root")
     return contextmanager(lambda *words: _powerline(tmp_path_factory.mktemp("powerline") / "out", words))
@@ -155,21 +156,24 @@ def powerline(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
 def _powerline(out: Path, words: tuple[str, ...]) -> Iterator[Ends]:
     from pyroute2 import NetNS, netns
 
-    car, outlet, line = (f"openhlc-{os.getpid()}-{end}" for end in ("car", "outlet", "line"))
+    ports = {"mev0": "car", "mse0": "outlet", "mls0": "listener"}
+    ports = {ifname: end for ifname, end in ports.items() if any(word.startswith(f"{ifname}:") for word in words)}
+    spaces = {end: f"openhlc-{os.getpid()}-{end}" for end in ports.values()}
+    line = f"openhlc-{os.getpid()}-line"
     made = []
     process = None
     try:
-        for name in (car, outlet, line):
+        for name in (*spaces.values(), line):
             try:
                 netns.create(name)
             except OSError as error:
                 pytest.skip(f"network namespaces cannot be made here: {error}")
             made.append(name)
         with NetNS(line) as space:
-            for ifname, host in (("mev0", car), ("mse0", outlet)):
-                space.link("add", ifname=ifname, kind="veth", peer={"ifname": "plc", "net_ns_fd": host})
+            for ifname, end in ports.items():
+                space.link("add", ifname=ifname, kind="veth", peer={"ifname": "plc", "net_ns_fd": spaces[end]})
                 space.link("set", index=space.link_lookup(ifname=ifname)[0], state="up")
-        for name in (car, outlet):
+        for name in spaces.values():
             with NetNS(name) as space:
                 space.link("set", index=space.link_lookup(ifname="plc")[0], state="up")
         with out.open("w") as stream, out.with_name("log").open("w") as log:
@@ -180,7 +184,7 @@ def _powerline(out: Path, words: tuple[str, ...]) -> Iterator[Ends]:
                 preexec_fn=lambda: netns.setns(line),
                 env={**os.environ, "PYTHONPATH": str(SRC)},
             )
-        found = Ends(car, outlet, process, out)
+        found = Ends(spaces, process, out)
         found.until("carrying frames", path=out.with_name("log"))
         yield found
         process.send_signal(signal.SIGINT)

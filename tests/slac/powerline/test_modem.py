@@ -149,6 +149,46 @@ def test_what_is_for_one_host_reaches_no_other(world: Any) -> None:
     assert "CM_SLAC_PARM.CNF" not in other.names
 
 
+def test_a_qca7420_for_vehicles_overhears_what_stations_say_and_no_more(world: Any) -> None:
+    outlet, car = world.host("evse"), world.host("ev")
+    third, ordinary = world.host("ev", family="qca7420"), world.host("ev")
+    for each in (car, third, ordinary):
+        world.near(outlet, each)
+    for name in ("CM_SLAC_PARM.CNF", "CM_ATTEN_CHAR.IND", "CM_SLAC_MATCH.CNF"):
+        outlet.send(name, to=car, run_id=RUN)
+    car.send("CM_SLAC_MATCH.REQ", to=outlet, run_id=RUN)
+    world.run()
+    assert third.names == ["CM_SLAC_PARM.CNF", "CM_ATTEN_CHAR.IND", "CM_SLAC_MATCH.CNF"]
+    assert ordinary.names == []
+    world.join(outlet, car, third)
+    outlet.send_ipv6(1, to=car)
+    car.send_ipv6(2, to=outlet)
+    car.send_ipv6(3)
+    world.run()
+    assert third.numbers == [3]  # of the network, what goes to all
+
+
+def test_a_listener_hears_all_that_it_can_decrypt(world: Any) -> None:
+    outlet, car, listener = world.host("evse"), world.host("ev"), world.host("ev", listens=True)
+    world.near(outlet, car)
+    world.near(outlet, listener)
+    outlet.send("CM_SLAC_PARM.CNF", to=car, run_id=RUN)
+    for _ in range(3):
+        car.send("CM_START_ATTEN_CHAR.IND", run_id=RUN)
+    car.send("CM_MNBC_SOUND.IND", run_id=RUN)
+    world.run()
+    assert sorted(listener.names) == ["CM_MNBC_SOUND.IND", "CM_SLAC_PARM.CNF", *["CM_START_ATTEN_CHAR.IND"] * 3]
+    world.join(outlet, car)
+    outlet.send_ipv6(1, to=car)
+    world.run()
+    assert listener.numbers == []  # it has not the key
+    world.join(outlet, car, listener)
+    outlet.send_ipv6(2, to=car)
+    car.send_ipv6(3, to=outlet)
+    world.run()
+    assert sorted(listener.numbers) == [2, 3]
+
+
 def test_a_sound_comes_with_its_profile(world: Any) -> None:
     outlet, car = world.pair()
     car.send("CM_MNBC_SOUND.IND", run_id=RUN)
