@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from hlc import ids, sdp, v2gtp
-from hlc.capture import doctor
+from hlc.capture import doctor, links
 from hlc.capture.conversation import LINGER_S, Conversation, Endpoint, address
 from hlc.capture.files import Captured
-from hlc.capture.headers import ETHERNET, KNOWN_LINKS, Flags, HomePlug, Tcp, Udp, parse
+from hlc.capture.headers import ETHERNET, KNOWN_LINKS, RAW, Flags, HomePlug, Tcp, Udp, parse
 from hlc.capture.matching import Matching
 from hlc.capture.matchings import Matchings
 from hlc.capture.plugin import PlugIn
@@ -93,13 +93,17 @@ class Decoder:
         if totals.first_at is None:
             totals.first_at = at
         totals.last_at = at
-        if captured.link not in KNOWN_LINKS:
-            totals.unknown_links[captured.link] += 1
-            return
+        link, data = captured.link, captured.data
+        if link not in KNOWN_LINKS:
+            packet = links.packet(link, data)
+            if packet is None:
+                totals.unknown_links[link] += not links.known(link)
+                return
+            link, data = RAW, packet
         if at >= self._next_look or at < self._next_look - 60:
             self._look(at)
         self._captured = captured
-        parsed = parse(captured.link, captured.data)
+        parsed = parse(link, data)
         if isinstance(parsed, Tcp):
             self._tcp(parsed, Where(at, captured.number))
         elif isinstance(parsed, HomePlug):

@@ -2,7 +2,7 @@
 
 This module finds where each record begins, and finds it again behind damage: a record whose length cannot be is skipped
 up to the next one that fits, and `damage` says so; nothing intact is lost. The records are read here, a few octets
-each: scapy, which captures live, would take longer to import than most captures take to decode.
+each: scapy would take longer to import than most captures take to decode.
 """
 
 from __future__ import annotations
