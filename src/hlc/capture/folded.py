@@ -28,7 +28,7 @@ class FoldedLines(Lines):
     """As `Lines`, on a screen."""
 
     def __init__(self, screen: Screen, *, colour: bool, width: int = 80, unicode: bool = True) -> None:
-        super().__init__(screen.line, colour=colour, summary=False, width=width, unicode=unicode)
+        super().__init__(screen.line, colour=colour, summary=False, width=width, unicode=unicode, wrapped=True)
         self._screen = screen
         self._said: OrderedDict[Any, Any] = OrderedDict()
         """What the last message of each kind said, figures aside."""

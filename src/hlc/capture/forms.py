@@ -167,5 +167,5 @@ def shown(args: argparse.Namespace, out: Print, screen: Screen | None = None) ->
         return JsonSummary(out) if args.summary else JsonLines(out)
     if screen is not None and screen.live and not args.summary:
         return FoldedLines(screen, colour=colour, width=width, unicode=unicode)
-    wrapped = sys.stdout.isatty()
-    return Lines(out, colour=colour, summary=args.summary, width=width, unicode=unicode, wrapped=wrapped)
+    live, wrapped = screen is not None, sys.stdout.isatty()
+    return Lines(out, colour=colour, summary=args.summary, width=width, unicode=unicode, wrapped=wrapped, live=live)

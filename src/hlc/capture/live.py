@@ -118,6 +118,11 @@ class Live:
         if not self._waiting:
             self._decoder.quiet(now)
 
+    @property
+    def waiting(self) -> int:
+        """Frames that are still to be decoded."""
+        return len(self._waiting)
+
     def leave(self) -> None:
         """Decode nothing of what waits."""
         self.skipped += len(self._waiting)

@@ -33,6 +33,8 @@ Print = Callable[[str], None]
 
 RED, GREEN, YELLOW, BOLD, DIM = "31", "32", "33", "1", "2"
 COLOURS: Final = {"good": GREEN, "matched": GREEN, "failed": RED, "unfinished": YELLOW}
+SESSIONS: Final = 10_000
+"""Sessions of which a summary tells: whoever listens for months does so in bounded memory."""
 MATCHINGS: Final = 1000
 """Matching runs of which a summary tells; they take no end where somebody plays tricks."""
 LEAST_ROOM: Final = 36
@@ -55,6 +57,7 @@ class Report:
     def __init__(self, out: Print) -> None:
         self.out = out
         self.sessions: list[dict[str, Any]] = []
+        """The first `SESSIONS` ones."""
         self.matchings: list[dict[str, Any]] = []
         """The first `MATCHINGS` ones."""
         self.zero: float | None = None
@@ -69,7 +72,8 @@ class Report:
 
     def finished(self, session: Session, verdict: Verdict) -> None:
         """A session is over."""
-        self.sessions.append(record(session, verdict, self.zero or 0.0))
+        if len(self.sessions) < SESSIONS:
+            self.sessions.append(record(session, verdict, self.zero or 0.0))
 
     def matched(self, run: Matching, verdict: Verdict) -> None:
         """A matching run is over."""
@@ -128,11 +132,19 @@ class Lines(Report):
     """For people: a line for each message, a verdict for each session and matching run.
 
     `summary` leaves out the messages. Charts are `width` columns wide at most, in ASCII unless `unicode`; and `wrapped`
-    lines too.
+    lines too. `live`: a summary tells each session when it is over, and has no table of them all.
     """
 
     def __init__(
-        self, out: Print, *, colour: bool, summary: bool, width: int = 80, unicode: bool = True, wrapped: bool = False
+        self,
+        out: Print,
+        *,
+        colour: bool,
+        summary: bool,
+        width: int = 80,
+        unicode: bool = True,
+        wrapped: bool = False,
+        live: bool = False,
     ) -> None:
         super().__init__(out)
         self._wrapped = wrapped
@@ -146,7 +158,7 @@ class Lines(Report):
         self._apart = False
         """Whether an empty line is due."""
         self._told: set[tuple[int, str]] = set()
-        self._held: list[str] | None = [] if summary else None
+        self._held: list[str] | None = [] if summary and not live else None
         """Of a summary, what is told behind the table of its sessions."""
 
     def _say(self, line: str, colour: str = "", hang: int = 0) -> None:
@@ -165,7 +177,9 @@ class Lines(Report):
 
     def _table(self) -> None:
         """The sessions of a summary as a table, where there are several; then what was held back for it."""
-        held, self._held = self._held or [], None
+        if self._held is None:
+            return
+        held, self._held = self._held, None
         if len(self.sessions) > 1:
             from hlc.capture.views import sessions
 
@@ -483,6 +497,8 @@ def findings(verdict: Verdict, zero: float) -> list[dict[str, Any]]:
 def overall(totals: Totals) -> list[str]:
     """What is to be said of the capture as a whole."""
     lines = []
+    if totals.sessions > SESSIONS:
+        lines.append(f"{totals.sessions} sessions; a summary has the first {SESSIONS}")
     if totals.runs > MATCHINGS:
         lines.append(f"{totals.runs} matching runs; a summary in JSON has the first {MATCHINGS}")
     lines += tls_report.overall(totals)

@@ -56,6 +56,8 @@ WORK_S: Final = 0.02
 """So long is decoded before frames are taken again."""
 BATCHES: Final = 32
 """So many batches of frames are taken at a stretch, where they come faster than they are decoded."""
+MANY: Final = 1000
+"""Frames that take a while to decode."""
 PATIENCE_S: Final = 5.0
 """For a slow reader, at the end."""
 
@@ -123,7 +125,7 @@ class Sniffer:
         self._secrets = Secrets()
         self._keylog = GrowingLog(options.keylog, self._secrets) if options.keylog is not None else None
         self._joiner = None if link is None else Joiner(link, self._remark)
-        decoder = Decoder(self._event, report.finished, report.matched, self._secrets)
+        decoder = Decoder(self._event, report.finished, report.matched, self._secrets, report.plugged)
         self._live = Live(decoder, report, writer, None if self._joiner is None else self._joiner.mac)
         self._clock = SteadyClock()
         self._loop = asyncio.get_running_loop()
@@ -162,6 +164,8 @@ class Sniffer:
             if fault is None:
                 with suppress(LinkError):
                     self._take()
+            if self._live.waiting > MANY:
+                self._remark(f"{self._live.waiting} frames are still to be decoded; Ctrl-C again leaves them")
             while not self._forced:
                 if not self._live.work(WORK_S):
                     break

@@ -70,6 +70,42 @@ def test_silence_within_a_session_is_judged_when_it_was_long_enough(frames: Fram
     assert any("failed" in line for line in listening.lines)
 
 
+def test_a_summary_tells_each_session_when_it_is_over(frames: Frames) -> None:
+    lines: list[str] = []
+    report = Lines(lines.append, colour=False, summary=True, live=True)
+    listening = Live(Decoder(report.event, report.finished, report.matched), report)
+    listening.take(frames)
+    listening.work(60.0)
+    listening.quiet(frames[-1][0] + 3.0)
+    assert "good: the vehicle ended the session in order" in lines[-1]
+
+
+def test_what_is_left_is_counted(frames: Frames) -> None:
+    listening = Listening()
+    listening.live.take(frames)
+    assert listening.live.waiting == len(frames)
+    listening.live.leave()
+    assert (listening.live.waiting, listening.live.skipped) == (0, len(frames))
+    assert not listening.live.work(60.0)
+
+
+def test_an_error_of_our_own_costs_one_frame(frames: Frames, monkeypatch: pytest.MonkeyPatch) -> None:
+    listening = Listening()
+    decoder: Any = listening.live._decoder
+    decode = decoder.frame
+
+    def faulty(captured: Captured) -> None:
+        if captured.number == 30:
+            raise ZeroDivisionError("one divided by nothing")
+        decode(captured)
+
+    monkeypatch.setattr(decoder, "frame", faulty)
+    listening.hears(frames)
+    listening.live.close([])
+    assert listening.live.fault == "frame 30: internal error: ZeroDivisionError: one divided by nothing"
+    assert any("SessionStopRes" in line for line in listening.lines)
+
+
 def test_nothing_is_judged_while_frames_wait(frames: Frames) -> None:
     listening = Listening()
     listening.hears(frames[:-1])

@@ -180,6 +180,16 @@ def test_an_open_session_is_judged_at_the_end(wire: Any, sniff: Callable[..., Sn
     assert re.match(r"CurrentDemandReq got no answer in [\d.]+ s", session["reason"])
 
 
+@pytest.mark.parametrize("view", ["--doctor", "--timing", "--timeline", "--csv", "--summary"])
+def test_every_view_of_a_recording_is_there(wire: Any, sniff: Callable[..., Sniff], charge: Frames, view: str) -> None:
+    running = sniff("right", view)
+    send(charge)
+    code, out, err = running.ends()
+    assert code == 0
+    assert out
+    assert err.count("\n") == 1
+
+
 def test_silence_is_not_success(wire: Any, sniff: Callable[..., Sniff]) -> None:
     code, out, err = sniff("right").ends()
     assert code == 1
