@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from hlc import evcc, secc
 from hlc.commands import options as shared
-from hlc.evcc.iso15118_20.settings import Settings20 as VehicleSettings20
 from hlc.ports import Mode
 from hlc.rules.iso15118_20.services import Control
 from hlc.runtime.errors import WrongUsage
-from hlc.secc.iso15118_20.settings import Settings20 as StationSettings20
-from hlc.sim import Battery, SimulatedOutlet, SimulatedVehicle
-from hlc.sim.ac import SimulatedAcOutlet, SimulatedAcVehicle
-from hlc.sim.acdp import SimulatedBus, SimulatedPantograph
-from hlc.sim.wpt import SimulatedPad, SimulatedReceiver
+from hlc.sim import hardware
+from hlc.sim.battery import Battery
 
-KINDS: Final = (
-    frozenset({Mode.DC, Mode.DC_BPT, Mode.MCS, Mode.MCS_BPT}),
-    frozenset({Mode.AC, Mode.AC_BPT}),
-    frozenset({Mode.WPT}),
-    frozenset({Mode.ACDP, Mode.ACDP_BPT}),
-)
-"""Modes that one piece of hardware can have."""
+if TYPE_CHECKING:
+    from hlc import evcc, secc
+
 BACK_KILOWATTS: Final = 11.0
 BACK_AMPS: Final = 16.0
 """What is given back and taken back."""
@@ -31,46 +22,48 @@ BACK_AMPS: Final = 16.0
 def outlet(options: Any) -> Any:
     """An outlet for these modes. Raises `WrongUsage`."""
     modes = _modes(options)
-    back = any(mode.bidirectional for mode in modes)
-    if modes & KINDS[1]:
-        return SimulatedAcOutlet(modes=modes, back_amps=BACK_AMPS * back)
-    if modes & KINDS[2]:
-        return SimulatedPad()
-    kind = SimulatedPantograph if modes & KINDS[3] else SimulatedOutlet
-    return kind(modes=modes, back_kilowatts=BACK_KILOWATTS * back)
+    if not any(mode.bidirectional for mode in modes):
+        return hardware.outlet(modes)
+    if modes <= hardware.AC:
+        return hardware.outlet(modes, back_amps=BACK_AMPS)
+    return hardware.outlet(modes, back_kilowatts=BACK_KILOWATTS)
 
 
 def vehicle(options: Any) -> Any:
     """A vehicle for these modes. Raises `WrongUsage`."""
-    modes, target = _modes(options), options.target_soc
+    modes = _modes(options)
     back = any(mode.bidirectional for mode in modes)
     battery = Battery(soc=options.soc, max_discharge_amps=50.0 * back, max_discharge_watts=BACK_KILOWATTS * 1000 * back)
-    if modes & KINDS[1]:
-        amps = BACK_AMPS * back
-        return SimulatedAcVehicle(battery, target_soc=target, modes=modes, max_discharge_amps=amps)
-    if modes & KINDS[2]:
-        return SimulatedReceiver(battery, target_soc=target)
-    kind = SimulatedBus if modes & KINDS[3] else SimulatedVehicle
-    return kind(battery, target_soc=target, modes=modes)
+    others = {"max_discharge_amps": BACK_AMPS} if back and modes <= hardware.AC else {}
+    return hardware.vehicle(modes, battery, target_soc=options.target_soc, **others)
+
+
+# Imported late: a station does without the vehicle's protocols, and a vehicle without the station's.
 
 
 def station_settings(options: Any) -> secc.Settings:
     """What the operator decides."""
+    from hlc.secc import Settings
+    from hlc.secc.iso15118_20.settings import Settings20
+
     control = shared.control(options)
     controls = tuple(Control) if control is None else (control,)
-    return secc.Settings(strict=options.strict, iso15118_20=StationSettings20(controls=controls))
+    return Settings(strict=options.strict, iso15118_20=Settings20(controls=controls))
 
 
 def vehicle_settings(options: Any, **others: Any) -> evcc.Settings:
     """What the owner decides, with these `others`."""
+    from hlc.evcc import Settings
+    from hlc.evcc.iso15118_20.settings import Settings20
+
     control = shared.control(options) or Control.SCHEDULED
-    return evcc.Settings(strict=options.strict, iso15118_20=VehicleSettings20(control=control), **others)
+    return Settings(strict=options.strict, iso15118_20=Settings20(control=control), **others)
 
 
 def _modes(options: Any) -> frozenset[Mode]:
     modes = frozenset(shared.modes(options))
     spoken = shared.words(options.protocols)
-    if not any(modes <= kind for kind in KINDS):
+    if not any(modes <= kind for kind in hardware.KINDS):
         raise WrongUsage("what is simulated transfers energy in one way, and back: name one kind of --modes")
     if Mode.DC not in modes and "din70121" in spoken:
         raise WrongUsage(f"DIN 70121 knows DC alone: with --modes {options.modes} leave it out of --protocols")

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from hlc.ports import COMMUNICATION, EV, NO_PWM, ControlPilot, Outlet, PilotSignal
 from hlc.runtime.errors import SetupError
@@ -23,11 +23,12 @@ from hlc.runtime.pilot import OutletPilot, VehiclePilot
 from hlc.trace.events import MatchingRemark, Side, Trace
 from hlc.trace.matching import event_of, mme_event
 from slac.effects import Effect, Failed, Linked, Pilot, Send, State, Toggle, Unlinked
-from slac.ev import Ev
-from slac.evse import Evse, EvseSettings
 from slac.link import Link, LinkError
-from slac.run import EvSettings
 from slac.timing import Timing
+
+if TYPE_CHECKING:
+    from slac.ev import Ev
+    from slac.evse import Evse
 
 LOOK_S: Final = 0.05
 """The control pilot is looked at so often: a state that a vehicle toggles to lasts 0.2 s at least."""
@@ -56,6 +57,7 @@ class Matching:
 
     def __init__(
         self,
+        side: Side,
         machine: Ev | Evse,
         link: Link,
         trace: Trace,
@@ -63,7 +65,7 @@ class Matching:
         pilot: OutletPilot | VehiclePilot | None = None,
     ) -> None:
         self.machine = machine
-        self.side = Side.EVCC if isinstance(machine, Ev) else Side.SECC
+        self.side = side
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Raises `SetupError` when the interface is gone."""
         self._link = link
@@ -81,9 +83,12 @@ class Matching:
     @classmethod
     def of_vehicle(cls, link: Link, trace: Trace, told: Callable[[Outcome], None], ev: EV | None = None) -> Matching:
         """The vehicle's end. It validates by toggling where a control pilot is wired."""
+        from slac.ev import Ev  # either end does without the other's machine
+        from slac.run import EvSettings
+
         pilot = wired(VehiclePilot(ev)) if ev is not None else None
         settings = EvSettings(validation=pilot is not None)
-        return cls(Ev(link.mac, secrets.token_bytes, settings), link, trace, told, pilot)
+        return cls(Side.EVCC, Ev(link.mac, secrets.token_bytes, settings), link, trace, told, pilot)
 
     @classmethod
     def of_outlet(
@@ -96,12 +101,14 @@ class Matching:
         wait_s: float = Timing().TT_EVSE_SLAC_init,
     ) -> Matching:
         """The outlet's end. Where no control pilot tells that a vehicle is there, it is waited for so long."""
+        from slac.evse import Evse, EvseSettings
+
         pilot = wired(OutletPilot(outlet)) if outlet is not None else None
         if pilot is not None:
             settings = EvseSettings(validation=True)
         else:  # what cannot show E or F need not try to start a vehicle again by them
             settings = EvseSettings(timing=Timing(TT_EVSE_SLAC_init=wait_s, C_sequ_retry=0))
-        return cls(Evse(link.mac, secrets.token_bytes, settings), link, trace, told, pilot)
+        return cls(Side.SECC, Evse(link.mac, secrets.token_bytes, settings), link, trace, told, pilot)
 
     def __enter__(self) -> Self:
         return self

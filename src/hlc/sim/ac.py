@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from hlc.ports import AcLimits, ControlPilot, Mode
+from hlc.ports import AcLimits, Mode
 from hlc.sim.battery import Battery
 from hlc.sim.cable import SimulatedCable
-from hlc.sim.premises import Premises
+from hlc.sim.premises import Plugged, Premises
 from hlc.sim.vehicle import SimulatedVehicle
 
 CONTACTOR_S: Final = 0.1
@@ -68,7 +68,7 @@ class MainsCable(SimulatedCable):
         return self.socket.available_amps() * self.socket.supply.phases
 
 
-class SimulatedAcOutlet(Premises):
+class SimulatedAcOutlet(Plugged):
     """A contactor to the mains. Its wishes for trouble are attributes: set them at any time."""
 
     def __init__(
@@ -82,9 +82,8 @@ class SimulatedAcOutlet(Premises):
         modes: frozenset[Mode] = frozenset({Mode.AC}),
         back_amps: float = 0.0,
     ) -> None:
-        super().__init__(authorization_s=authorization_s, preparation_s=preparation_s)
+        super().__init__(modes=modes, authorization_s=authorization_s, preparation_s=preparation_s)
         self.supply = AcLimits(volts, phases, amps, LEAST_AMPS, max_discharge_amps=back_amps)
-        self.served = modes
         self.available: float | None = None
         """A per phase, where it is less than the outlet could."""
         self.stuck = False
@@ -92,16 +91,11 @@ class SimulatedAcOutlet(Premises):
         self.welded = False
         """The contactor does not open any more."""
         self.rcd = False
-        self.relays = False
         self.ordered = False
         """What the contactor was last told, closed or not."""
-        self.cable = MainsCable()
-        self.cable.socket = self
+        cable = MainsCable()
+        self.cable, cable.socket = cable, self
         self._moves_at: float | None = None
-
-    @property
-    def now(self) -> float:
-        return self.cable.now
 
     def trip_rcd(self) -> None:
         """The residual current device cuts the mains off, and stays so."""
@@ -119,12 +113,6 @@ class SimulatedAcOutlet(Premises):
 
     # Port
 
-    def tick(self, now: float) -> None:
-        self.cable.advance(now)
-
-    def modes(self) -> frozenset[Mode]:
-        return self.served
-
     def limits(self) -> AcLimits:
         return self.supply
 
@@ -133,18 +121,6 @@ class SimulatedAcOutlet(Premises):
 
     def rcd_tripped(self) -> bool:
         return self.rcd
-
-    def volts(self) -> float:
-        return self.cable.volts
-
-    def amps(self) -> float:
-        return self.cable.amps
-
-    def relays_closed(self) -> bool:
-        return self.relays
-
-    def control_pilot(self) -> ControlPilot | None:
-        return self.cable.pilot()
 
     def close(self) -> None:
         if not self.broken and not self.relays:

@@ -6,14 +6,14 @@ from typing import Final
 
 from hlc.ports import COMMUNICATION, ControlPilot, Isolation, Mode, SupplyLimits
 from hlc.sim.cable import PRECHARGE_AMPS, SimulatedCable
-from hlc.sim.premises import Premises
+from hlc.sim.premises import Plugged
 
 ISOLATION_FAULT_OHM: Final = 100_000.0
 """Below this the isolation has failed (IEC 61851-23)."""
 ISOLATION_WARNING_OHM: Final = 500_000.0
 
 
-class SimulatedOutlet(Premises):
+class SimulatedOutlet(Plugged):
     """An outlet of so many kilowatts. Its wishes for trouble are attributes: set them at any time."""
 
     def __init__(
@@ -28,7 +28,7 @@ class SimulatedOutlet(Premises):
         modes: frozenset[Mode] = frozenset({Mode.DC}),
         back_kilowatts: float = 0.0,
     ) -> None:
-        super().__init__(authorization_s=authorization_s, preparation_s=preparation_s)
+        super().__init__(modes=modes, authorization_s=authorization_s, preparation_s=preparation_s)
         self.supply = SupplyLimits(
             max_volts=max_volts,
             max_amps=max_amps,
@@ -40,7 +40,6 @@ class SimulatedOutlet(Premises):
             max_discharge_amps=max_amps if back_kilowatts else 0.0,
             max_discharge_watts=back_kilowatts * 1000,
         )
-        self.served = modes
         self.isolation_test_s = isolation_test_s
         self.isolation_ohm = 2_000_000.0
         self.precharge_stuck_at: float | None = None
@@ -48,7 +47,6 @@ class SimulatedOutlet(Premises):
         # What the session has ordered
         self.set_volts = 0.0
         self.set_amps = 0.0
-        self.relays = False
         self.releasing = False
         """The relays open as soon as the current is gone."""
         self.cut = False
@@ -57,32 +55,10 @@ class SimulatedOutlet(Premises):
         self.cable.outlet = self
         self._tested_at: float | None = None
 
-    @property
-    def now(self) -> float:
-        return self.cable.now
-
     # Port
-
-    def tick(self, now: float) -> None:
-        self.cable.advance(now)
-
-    def modes(self) -> frozenset[Mode]:
-        return self.served
 
     def limits(self) -> SupplyLimits:
         return self.supply
-
-    def volts(self) -> float:
-        return self.cable.volts
-
-    def amps(self) -> float:
-        return self.cable.amps
-
-    def relays_closed(self) -> bool:
-        return self.relays
-
-    def control_pilot(self) -> ControlPilot | None:
-        return self.cable.pilot()
 
     def isolation(self) -> Isolation:
         if self._tested_at is None or self.cable.now < self._tested_at:

@@ -1,8 +1,14 @@
-"""What is around every simulated outlet: a user to be authorized, an energy management, an emergency button."""
+"""What is around every simulated outlet: a user to be authorized, an energy management, an emergency button. And what
+those have alike that are plugged in: relays, and a cable behind them."""
 
 from __future__ import annotations
 
-from hlc.ports import COMMUNICATION, NO_PWM, Authorization, ControlPilot, Trouble
+from typing import TYPE_CHECKING
+
+from hlc.ports import COMMUNICATION, NO_PWM, Authorization, ControlPilot, Mode, Trouble
+
+if TYPE_CHECKING:
+    from hlc.sim.cable import SimulatedCable
 
 
 class Premises:
@@ -85,3 +91,40 @@ class Premises:
         self.shown = shown
         if shown == COMMUNICATION:  # a new session: the user is asked again
             self._authorization_at = self._ready_at = None
+
+
+class Plugged(Premises):
+    """The part of an outlet that is the same in all with relays and a cable."""
+
+    cable: SimulatedCable
+    """Its other end may be a simulated vehicle."""
+
+    def __init__(self, *, modes: frozenset[Mode], authorization_s: float, preparation_s: float) -> None:
+        super().__init__(authorization_s=authorization_s, preparation_s=preparation_s)
+        self.served = modes
+        self.relays = False
+        """Whether they are closed."""
+
+    @property
+    def now(self) -> float:
+        return self.cable.now
+
+    # Port
+
+    def tick(self, now: float) -> None:
+        self.cable.advance(now)
+
+    def modes(self) -> frozenset[Mode]:
+        return self.served
+
+    def volts(self) -> float:
+        return self.cable.volts
+
+    def amps(self) -> float:
+        return self.cable.amps
+
+    def relays_closed(self) -> bool:
+        return self.relays
+
+    def control_pilot(self) -> ControlPilot | None:
+        return self.cable.pilot()

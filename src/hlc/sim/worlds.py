@@ -9,12 +9,8 @@ from hlc.evcc.iso15118_20.settings import Settings20 as VehicleSettings20
 from hlc.ports import Mode
 from hlc.rules.iso15118_20.services import Control, Intended
 from hlc.secc.iso15118_20.settings import Settings20 as StationSettings20
-from hlc.sim.ac import SimulatedAcOutlet, SimulatedAcVehicle
-from hlc.sim.acdp import SimulatedBus, SimulatedPantograph
+from hlc.sim import hardware
 from hlc.sim.battery import Battery
-from hlc.sim.outlet import SimulatedOutlet
-from hlc.sim.vehicle import SimulatedVehicle
-from hlc.sim.wpt import SimulatedPad, SimulatedReceiver
 
 FAMILIES: Final = {"din70121": "DIN SPEC 70121", "iso15118-2": "ISO 15118-2", "iso15118-20": "ISO 15118-20"}
 """Protocols as people ask for them, with the names of their standards."""
@@ -71,28 +67,12 @@ WORLDS: Final = tuple(
 
 def outlet(mode: Mode, **others: Any) -> Any:
     """A simulated outlet of this kind; `others` are what it takes."""
-    modes = frozenset({mode})
-    match mode:
-        case Mode.AC | Mode.AC_BPT:
-            return SimulatedAcOutlet(modes=modes, **others)
-        case Mode.WPT:
-            return SimulatedPad(**others)
-        case Mode.ACDP | Mode.ACDP_BPT:
-            return SimulatedPantograph(modes=modes, **others)
-    return SimulatedOutlet(modes=modes, **others)
+    return hardware.outlet(frozenset({mode}), **others)
 
 
 def vehicle(mode: Mode, battery: Battery, **others: Any) -> Any:
     """A simulated vehicle of this kind."""
-    modes = frozenset({mode})
-    match mode:
-        case Mode.AC | Mode.AC_BPT:
-            return SimulatedAcVehicle(battery, modes=modes, **others)
-        case Mode.WPT:
-            return SimulatedReceiver(battery, **others)
-        case Mode.ACDP | Mode.ACDP_BPT:
-            return SimulatedBus(battery, modes=modes, **others)
-    return SimulatedVehicle(battery, modes=modes, **others)
+    return hardware.vehicle(frozenset({mode}), battery, **others)
 
 
 __all__ = ["FAMILIES", "SERVED", "WORLDS", "World", "outlet", "vehicle"]
