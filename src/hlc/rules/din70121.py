@@ -9,9 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
+from exi.messages import din70121
 from exi.messages.din70121 import (
-    Body,
-    BodyElement,
     CableCheckReq,
     CableCheckRes,
     ChargeParameterDiscoveryReq,
@@ -21,7 +20,6 @@ from exi.messages.din70121 import (
     CurrentDemandReq,
     CurrentDemandRes,
     DC_EVSEStatus,
-    MessageHeader,
     PowerDeliveryReq,
     PowerDeliveryRes,
     PreChargeReq,
@@ -34,7 +32,6 @@ from exi.messages.din70121 import (
     SessionSetupRes,
     SessionStopReq,
     SessionStopRes,
-    V2G_Message,
     WeldingDetectionReq,
     WeldingDetectionRes,
 )
@@ -42,6 +39,7 @@ from hlc.ids import ChargePointState as Secc
 from hlc.ids import VehicleState as Evcc
 from hlc.rules import SETUP, Kind, Phase, Rule, Rules, answers
 from hlc.rules.answers import energy_offered, finished, isolation_proven
+from hlc.rules.envelope import unwrap, wrapping
 from hlc.v2gtp import PayloadType
 
 row = partial(Rule, payload_type=PayloadType.EXI)
@@ -65,15 +63,7 @@ def status_of(message: Any) -> DC_EVSEStatus | None:
     return found if isinstance(found, DC_EVSEStatus) else None
 
 
-def wrap(session_id: bytes, body: Any) -> V2G_Message:
-    """The document of a body."""
-    return V2G_Message(Header=MessageHeader(SessionID=session_id), Body=Body(BodyElement=body))
-
-
-def unwrap(document: Any) -> tuple[bytes, BodyElement | None]:
-    """Session ID and body of a document."""
-    return document.Header.SessionID, document.Body.BodyElement
-
+wrap: Final = wrapping(din70121)
 
 # fmt: off
 RULES: Final = Rules(

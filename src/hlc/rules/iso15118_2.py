@@ -9,12 +9,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
+from exi.messages import iso15118_2
 from exi.messages.iso15118_2 import (
     AC_EVSEStatus,
     AuthorizationReq,
     AuthorizationRes,
-    Body,
-    BodyElement,
     CableCheckReq,
     CableCheckRes,
     CertificateInstallationReq,
@@ -30,7 +29,6 @@ from exi.messages.iso15118_2 import (
     CurrentDemandRes,
     EnergyTransferMode,
     EVSEProcessing,
-    MessageHeader,
     MeteringReceiptReq,
     MeteringReceiptRes,
     PaymentDetailsReq,
@@ -50,7 +48,6 @@ from exi.messages.iso15118_2 import (
     SessionSetupRes,
     SessionStopReq,
     SessionStopRes,
-    V2G_Message,
     WeldingDetectionReq,
     WeldingDetectionRes,
 )
@@ -58,6 +55,7 @@ from hlc.ids import ChargePointState as Secc
 from hlc.ids import VehicleState as Evcc
 from hlc.rules import Kind, Phase, Rule, Rules
 from hlc.rules.answers import energy_offered, finished, isolation_proven
+from hlc.rules.envelope import unwrap, wrapping
 from hlc.v2gtp import PayloadType
 
 row = partial(Rule, payload_type=PayloadType.EXI)
@@ -127,15 +125,7 @@ def stops(message: Any) -> bool:
     return isinstance(message, SessionStopReq)
 
 
-def wrap(session_id: bytes, body: Any) -> V2G_Message:
-    """The document of a body."""
-    return V2G_Message(Header=MessageHeader(SessionID=session_id), Body=Body(BodyElement=body))
-
-
-def unwrap(document: Any) -> tuple[bytes, BodyElement | None]:
-    """Session ID and body of a document."""
-    return document.Header.SessionID, document.Body.BodyElement
-
+wrap: Final = wrapping(iso15118_2)
 
 # fmt: off
 RULES: Final = Rules(
