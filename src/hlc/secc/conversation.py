@@ -67,6 +67,11 @@ class Conversation:
     def look(self) -> None:
         """Move on what is running between messages."""
 
+    def reached(self, request: Any) -> None:
+        """The station has done its share of the phases that began with requests like this one."""
+        for phase in self.rules.beginning[type(request)]:
+            self.station.kept(phase, request)
+
     def leaves_loop(self) -> None:
         """A vehicle stops the session: from the charge loop only Volkswagens do it, and no text allows it. Raises
         `Refusal`."""

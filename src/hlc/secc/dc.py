@@ -9,22 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cache
 from math import inf
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from hlc import decisions
-from hlc.decisions import CableCheck, CableCheckState, value
+from hlc.decisions import CableCheckState, value
 from hlc.flow import Refusal
-from hlc.ports import BatteryLimits, DcOutlet, SetPoint, Trouble
+from hlc.ports import BatteryLimits, SetPoint, Trouble
 from hlc.rules import Kind
 from hlc.secc.conversation import Conversation, Handler
-from hlc.trace.events import Blame
+from hlc.secc.supply import Supply
 
 STATUS_BY_TROUBLE: Final = {
     Trouble.EMERGENCY: "EVSE_EmergencyShutdown",
     Trouble.MALFUNCTION: "EVSE_Malfunction",
     Trouble.UTILITY: "EVSE_UtilityInterruptEvent",
 }
-ISOLATION: Final = {
+ISOLATION: Final[Mapping[CableCheckState | None, str]] = {
     CableCheckState.VALID: "Valid",
     CableCheckState.WARNING: "Warning",
     CableCheckState.FAULT: "Fault",
@@ -32,7 +32,7 @@ ISOLATION: Final = {
 
 
 @cache
-def made_status(messages: Any, level: str, code: Any, notification: str, delay: int) -> Any:
+def made_status(messages: Any, level: str, code: str, notification: str, delay: int) -> Any:
     """A DC_EVSEStatus of these messages. A session says the same few in all its answers: each is made once."""
     return messages.DC_EVSEStatus(
         EVSEIsolationStatus=messages.IsolationLevel(level),
@@ -59,20 +59,15 @@ class Dc:
     ) -> None:
         self.conversation = conversation
         self.station = conversation.station
-        self.outlet = cast(DcOutlet, conversation.station.outlet)
         self.messages = messages
         self.physical = decisions.quantities(messages)
         self.ok = messages.ResponseCode.OK
         self.notification = notification
         self.allowed_watts = watts
         self.loop = loop
-        self.pilot_s = pilot_s
         self.clauses = conversation.rules.clauses
-        self.vehicle = BatteryLimits(0.0, 0.0, 0.0, 0.0)
-        """What the vehicle accepts, as it said last."""
-        self.check: CableCheck | None = None
-        self.wanted = SetPoint(0.0, 0.0)
-        """The last plausible wish."""
+        self.supply = Supply(conversation, pilot_s=pilot_s)
+        self.outlet = self.supply.outlet
 
     def handlers(self) -> Mapping[Kind, Handler]:
         """The answers to the requests of DC."""
@@ -88,28 +83,11 @@ class Dc:
 
     def cable_check(self, request: Any) -> Any:
         self.heed(request.DC_EVStatus)
-        if self.check is None:
-            test_volts = decisions.cable_check_volts(self.vehicle.max_volts, self.outlet.limits().max_volts)
-            self.check = CableCheck(self.outlet, test_volts, self.station.now, pilot_s=self.pilot_s)
-            self.station.go_live()
-        state = self.check.look(self.station.now)
-        if state is CableCheckState.ONGOING or state.proven:
-            return self._cable_check_res(self.ok, finished=state.proven)
-        if state is CableCheckState.NOT_READY:
-            raise Refusal("FAILED", state.value, self.clauses["pilot"])
-        raise Refusal("FAILED", state.value, blame=Blame.SETUP)
+        return self._cable_check_res(self.ok, finished=self.supply.cable_check())
 
     def pre_charge(self, request: Any) -> Any:
         self.heed(request.DC_EVStatus)
-        self._want(request.EVTargetVoltage, request.EVTargetCurrent)
-        # The target is followed in every request: the first one may be wrong (BMW i3 REX). The current limit is ours:
-        # cars ask for 0 A here and mean the voltage (Tesla Model Y, Polestar 2).
-        target = min(self.wanted.volts, self.vehicle.max_volts, self.outlet.limits().max_volts)
-        self.outlet.output(target, decisions.PRECHARGE_AMPS)
-        if decisions.matched(self.outlet.volts(), target):
-            for phase in self.conversation.rules.beginning[self.messages.PreChargeReq]:
-                self.station.kept(phase, request)
-        self.station.measured()
+        self.supply.pre_charge(request, wish(request))
         return self._pre_charge_res(self.ok)
 
     def current_demand(self, request: Any) -> Any:
@@ -117,14 +95,12 @@ class Dc:
         if (allowed := self.allowed_watts()) < limits.max_watts:
             limits = limits._replace(max_watts=allowed)
         self.take_limits(request.EVMaximumVoltageLimit, request.EVMaximumCurrentLimit, request.EVMaximumPowerLimit)
-        self._want(request.EVTargetVoltage, request.EVTargetCurrent)
+        self.supply.want(wish(request))
         if error := self._error(request.DC_EVStatus):
             # The vehicle ends in order after its next request or two (Hyundai Ioniq); FAILED would cut it off.
-            self.wanted = SetPoint(self.wanted.volts, 0.0)
+            self.supply.wanted = self.supply.wanted._replace(amps=0.0)
             self.station.stop_for_vehicle(error)
-        granted = decisions.grant(self.wanted, self.vehicle, limits, self.outlet.volts())
-        self.outlet.output(granted.volts, granted.amps)
-        self.station.measured()
+        granted = self.supply.deliver(limits)
         return self._current_demand_res(
             self.ok,
             EVSECurrentLimitAchieved=granted.current_limited,
@@ -137,12 +113,7 @@ class Dc:
         )
 
     def welding_detection(self, request: Any) -> Any:
-        pilot = self.outlet.control_pilot()
-        if pilot is not None and pilot.ready:
-            self.station.note("WeldingDetectionReq while the pilot is still in state C")  # [V2G-DC-556], [V2G2-920]
-        if self.outlet.relays_closed():
-            self.station.note("the relays are still closed")
-        self.station.measured()
+        self.supply.welding_detection(request)
         return self._welding_detection_res(self.ok)
 
     # Steps of the messages that have other contents as well
@@ -155,10 +126,10 @@ class Dc:
         self.take_limits(
             parameter.EVMaximumVoltageLimit, parameter.EVMaximumCurrentLimit, parameter.EVMaximumPowerLimit
         )
-        if misfit := decisions.incompatible(self.vehicle, self.outlet.limits()):
+        if misfit := decisions.incompatible(self.supply.vehicle, self.outlet.limits()):
             raise Refusal("FAILED_WrongChargeParameter", misfit, self.clauses["parameter"])
         self.heed(parameter.DC_EVStatus)
-        self.check = None
+        self.supply.renew()
 
     def max_watts(self) -> float:
         """What the outlet can deliver: not what is left at this moment, for vehicles take it for the whole session."""
@@ -166,8 +137,7 @@ class Dc:
 
     def start(self, parameter: Any) -> bool:
         """Power is delivered from now on; it takes no time. Raises `Refusal`."""
-        if not self.station.live or not self.outlet.relays_closed() or not self.outlet.ready():
-            raise Refusal("FAILED_PowerDeliveryNotApplied", "the outlet is not ready", self.clauses["not applied"])
+        self.supply.begin()
         self.heed(getattr(parameter, "DC_EVStatus", None))
         self.conversation.delivering = True
         return True
@@ -184,8 +154,7 @@ class Dc:
 
     def look(self) -> None:
         """Move on what is running between messages."""
-        if self.check is not None:
-            self.check.look(self.station.now)
+        self.supply.look()
 
     # What the vehicle says
 
@@ -205,25 +174,19 @@ class Dc:
         In the charge loop a limit of zero is nonsense and ignored; in ChargeParameterDiscovery `incompatible` judges
         it.
         """
-        old = self.vehicle
+        old = self.supply.vehicle
         new_volts = value(max_volts) if max_volts is not None else old.max_volts
         new_amps = value(max_amps) if max_amps is not None else old.max_amps
         new_watts = value(max_watts) if max_watts is not None else old.max_watts or new_volts * new_amps
         if not self.conversation.delivering:
-            self.vehicle = BatteryLimits(new_volts, new_amps, new_watts, 0.0)
+            self.supply.vehicle = BatteryLimits(new_volts, new_amps, new_watts, 0.0)
         else:
-            self.vehicle = BatteryLimits(
+            self.supply.vehicle = BatteryLimits(
                 new_volts if new_volts > 0 else old.max_volts,
                 max(new_amps, 0.0),
                 new_watts if new_watts > 0 else old.max_watts,
                 0.0,
             )
-
-    def _want(self, target_volts: Any, target_amps: Any) -> None:
-        wish = SetPoint(value(target_volts), value(target_amps))
-        self.wanted = decisions.plausible(wish, self.wanted, self.outlet.limits())
-        if self.wanted != wish:
-            self.station.note(f"implausible wish of {wish.volts:g} V, {wish.amps:g} A ignored")
 
     # Phrases
 
@@ -236,12 +199,11 @@ class Dc:
             code, notification = STATUS_BY_TROUBLE[trouble], "StopCharging"
         elif ended or notification == "StopCharging":  # IEC 61851-23:2023 CC.7.5.19
             code = "EVSE_Shutdown"
-        elif self.check is not None and self.check.state is CableCheckState.ONGOING:
+        elif self.supply.checked is CableCheckState.ONGOING:
             code = "EVSE_IsolationMonitoringActive"
         elif not self.outlet.ready():
             code = "EVSE_NotReady"
-        level = "Invalid" if self.check is None else ISOLATION.get(self.check.state, "Invalid")
-        return made_status(self.messages, level, code, notification, delay)
+        return made_status(self.messages, ISOLATION.get(self.supply.checked, "Invalid"), code, notification, delay)
 
     def parameter(self) -> Any:
         """What the outlet can deliver, as ChargeParameterDiscoveryRes has it."""
@@ -298,3 +260,8 @@ class Dc:
         return self.messages.WeldingDetectionRes(
             **self._answer(code, ended=True), EVSEPresentVoltage=self.physical(self.outlet.volts(), "V")
         )
+
+
+def wish(request: Any) -> SetPoint:
+    """What a request of the vehicle wants."""
+    return SetPoint(value(request.EVTargetVoltage), value(request.EVTargetCurrent))

@@ -176,7 +176,7 @@ class Conversation(conversation.Conversation):
         )
 
     def late_code(self, phase: Phase) -> str:
-        if phase.begins is PreChargeReq and self.outlet.volts() < self.dc.wanted.volts:
+        if phase.begins is PreChargeReq and self.outlet.volts() < self.dc.supply.wanted.volts:
             return ResponseCode.FAILED_EVSEPresentVoltageToLow
         return ResponseCode.FAILED
 

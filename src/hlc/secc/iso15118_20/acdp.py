@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 OK: Final = ResponseCode.OK
 UNSEEN: Final = Offset(32_767.0, 32_767.0)
 """Told of a vehicle that is not seen (yet)."""
-ISOLATION: Final = {
+ISOLATION: Final[Mapping[CableCheckState | None, IsolationStatus]] = {
     CableCheckState.VALID: IsolationStatus.Safe,
     CableCheckState.WARNING: IsolationStatus.Warning,
     CableCheckState.FAULT: IsolationStatus.Fault,
@@ -123,7 +123,7 @@ class Conversation(dc.Conversation):
         return self._connect(ACDP_DisconnectRes, OK, done=self._where() is Pantograph.HOME)
 
     def cable_check(self, request: DC_CableCheckReq) -> DC_CableCheckRes:
-        if self.check is None and not self.immobilised:  # its status comes on its own way, and may be late
+        if self.supply.check is None and not self.immobilised:  # its status comes on its own way, and may be late
             return DC_CableCheckRes(Header=self.header(), ResponseCode=OK, EVSEProcessing=Processing.Ongoing)
         if obstacle := self.obstacle():
             raise Refusal(ResponseCode.FAILED, obstacle)
@@ -210,15 +210,12 @@ class Conversation(dc.Conversation):
 
     def _system_status(self, code: ResponseCode) -> ACDP_SystemStatusRes:
         station, trouble = self.station, self.outlet.trouble()
-        state = None if self.check is None else self.check.state
         return ACDP_SystemStatusRes(
             Header=self.header(),
             ResponseCode=code,
             EVSEMechanicalChargingDeviceStatus=MechanicalChargingDeviceStatus(self._where().value),
             EVSEReadyToCharge=self.outlet.ready() and trouble is None and self.obstacle() is None,
-            EVSEIsolationStatus=IsolationStatus.Invalid
-            if state is None
-            else ISOLATION.get(state, IsolationStatus.Invalid),
+            EVSEIsolationStatus=ISOLATION.get(self.supply.checked, IsolationStatus.Invalid),
             EVSEDisabled=station.stopping is not None or station.doomed is not None,
             EVSEUtilityInterruptEvent=trouble is Trouble.UTILITY,
             EVSEEmergencyShutdown=trouble is Trouble.EMERGENCY,

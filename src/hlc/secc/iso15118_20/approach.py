@@ -54,8 +54,8 @@ class Approach:
     """`header()` makes a message header."""
 
     def __init__(self, conversation: Conversation, outlet: WptOutlet, header: Callable[[], Any]) -> None:
+        self.conversation = conversation
         self.station = conversation.station
-        self.rules = conversation.rules
         self.outlet = outlet
         self.header = header
         self.paired = False
@@ -135,8 +135,8 @@ class Approach:
             raise Refusal(ResponseCode.FAILED_AssociationError, "the vehicle has not seen the code of this device")
         known = seen is not None or self.outlet.observed_code() is not None
         waiting = not known and self._pairing not in SEEN_BY_VEHICLE | SEEN_BY_NOBODY
-        if not waiting:
-            self._kept(request)
+        if not waiting:  # how long the vehicle then takes is not the station's affair
+            self.conversation.reached(request)
         self.paired = done and not failed and not waiting
         self._pairing_begun = not self.paired and not failed
         return self._pairing_res(OK, done=failed or not waiting)
@@ -151,7 +151,7 @@ class Approach:
             return self._alignment_res(ResponseCode.WARNING_WPT, done=True)
         settled = self._settled()
         if settled:
-            self._kept(request)
+            self.conversation.reached(request)
         if request.EVProcessing is Processing.Finished and (settled or self._trial_amps is None):
             # A vehicle that needs no trial of ours has its own way to know.
             self.aligned = request.EVResultCode is WPT_EVResult.EVResultSuccess
@@ -165,11 +165,6 @@ class Approach:
             self.outlet.excite(self._trial_amps)
             self.station.go_live()
         return self._alignment_res(OK, done=settled)
-
-    def _kept(self, request: Any) -> None:
-        """The station has done its share; how long the vehicle then takes is not its affair."""
-        for phase in self.rules.beginning[type(request)]:
-            self.station.kept(phase, request)
 
     def _settled(self) -> bool:
         return self._trial_amps is not None and self.outlet.coil_amps() >= STEADY * self._trial_amps

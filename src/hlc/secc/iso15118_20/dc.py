@@ -4,7 +4,7 @@ welding detection."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from exi.messages.iso15118_20.dc import (
     BPT_DC_CPDReqEnergyTransferMode,
@@ -32,9 +32,9 @@ from exi.messages.iso15118_20.dc import (
 )
 from exi.messages.iso15118_20.types import CLResControlMode, Processing, RationalNumber, ResponseCode
 from hlc import decisions
-from hlc.decisions import CableCheck, CableCheckState, Granted
+from hlc.decisions import Granted
 from hlc.flow import Refusal
-from hlc.ports import BatteryLimits, DcOutlet, Mode, SetPoint, SupplyLimits
+from hlc.ports import BatteryLimits, Mode, SetPoint, SupplyLimits
 from hlc.rules import Kind
 from hlc.rules.iso15118_20.common import CP_OSCILLATOR_RETAIN_S
 from hlc.rules.iso15118_20.dc import RULES
@@ -42,7 +42,7 @@ from hlc.rules.iso15118_20.services import DC_EXTENDED, MCS_CONNECTOR, Service
 from hlc.rules.iso15118_20.values import number, rational
 from hlc.secc import conversation
 from hlc.secc.iso15118_20 import common
-from hlc.trace.events import Blame
+from hlc.secc.supply import NO_BATTERY, Supply
 
 if TYPE_CHECKING:
     from hlc.secc.station import Station
@@ -58,7 +58,6 @@ UPPER: Final = {
     "EVMaximumDischargePower": "max_discharge_watts",
 }
 """The upper limits that a charge loop request may lower, by their elements."""
-NO_BATTERY: Final = BatteryLimits(0.0, 0.0, 0.0, 0.0)
 
 
 class Types(NamedTuple):
@@ -85,14 +84,10 @@ class Conversation(common.Conversation):
 
     def __init__(self, station: Station) -> None:
         super().__init__(station)
-        self.outlet = cast(DcOutlet, station.outlet)
-        self.vehicle = NO_BATTERY
-        """What the vehicle accepts, as it said last."""
+        self.supply = Supply(self, pilot_s=CP_STATE_DETECTION_S)
+        self.outlet = self.supply.outlet
         self.bounds = NO_BATTERY
-        """What it accepts at most, as it said in DC_ChargeParameterDiscoveryReq."""
-        self.check: CableCheck | None = None
-        self.wanted = SetPoint(0.0, 0.0)
-        """The last plausible wish."""
+        """What the vehicle accepts at most, as it said in DC_ChargeParameterDiscoveryReq."""
 
     def handlers(self) -> Mapping[Kind, conversation.Handler]:
         return {
@@ -126,31 +121,15 @@ class Conversation(common.Conversation):
             )
         if misfit := decisions.incompatible(battery, self.outlet.limits()):
             raise Refusal(ResponseCode.FAILED_WrongChargeParameter, misfit, "V2G20-2272")
-        self.vehicle = self.bounds = battery
+        self.supply.vehicle = self.bounds = battery
         return self._parameters(OK)
 
     def cable_check(self, request: DC_CableCheckReq) -> DC_CableCheckRes:
-        if self.check is None:
-            test_volts = decisions.cable_check_volts(self.vehicle.max_volts, self.outlet.limits().max_volts)
-            self.check = CableCheck(self.outlet, test_volts, self.station.now, pilot_s=CP_STATE_DETECTION_S)
-            self.station.go_live()
-        state = self.check.look(self.station.now)
-        if state is CableCheckState.ONGOING or state.proven:
-            processing = Processing.Finished if state.proven else Processing.Ongoing
-            return DC_CableCheckRes(Header=self.header(), ResponseCode=OK, EVSEProcessing=processing)
-        blame = Blame.REMOTE if state is CableCheckState.NOT_READY else Blame.SETUP
-        raise Refusal(ResponseCode.FAILED, state.value, blame=blame)
+        processing = Processing.Finished if self.supply.cable_check() else Processing.Ongoing
+        return DC_CableCheckRes(Header=self.header(), ResponseCode=OK, EVSEProcessing=processing)
 
     def pre_charge(self, request: DC_PreChargeReq) -> DC_PreChargeRes:
-        limits = self.outlet.limits()
-        self._want(SetPoint(number(request.EVTargetVoltage), 0.0))
-        # The target is followed in every request: the first one may be wrong (BMW i3 REX).
-        target = min(self.wanted.volts, self.vehicle.max_volts, limits.max_volts)
-        self.outlet.output(target, decisions.PRECHARGE_AMPS)
-        if decisions.matched(self.outlet.volts(), target):
-            for phase in RULES.beginning[DC_PreChargeReq]:
-                self.station.kept(phase, request)
-        self.station.measured()
+        self.supply.pre_charge(request, SetPoint(number(request.EVTargetVoltage), 0.0))
         return self._pre_charge(OK)
 
     def charge_loop(self, request: DC_ChargeLoopReq) -> DC_ChargeLoopRes:
@@ -160,35 +139,27 @@ class Conversation(common.Conversation):
             text = f"{type(mode).__name__} instead of {expected.__name__}"
             raise Refusal(ResponseCode.FAILED, text, "V2G20-1600")
         fields = self.loop_fields(request)
-        present, supply = self.outlet.volts(), self.supply()
+        limits = self.available()
         self._take_limits(mode)
         if isinstance(mode, Dynamic_DC_CLReqControlMode):
             least = mode.EVMinimumEnergyRequest
             if isinstance(mode, BPT_Dynamic_DC_CLReqControlMode) and mode.EVMinimumV2XEnergyRequest is not None:
                 least = mode.EVMinimumV2XEnergyRequest
-            self.wanted = decisions.operating_point(
+            self.supply.wanted = decisions.operating_point(
                 self.outlet.wanted_watts(),
-                self.vehicle,
-                present,
+                self.supply.vehicle,
+                self.outlet.volts(),
                 room_wh=number(mode.EVMaximumEnergyRequest),
                 spare_wh=-number(least),
             )
         else:
             assert isinstance(mode, Scheduled_DC_CLReqControlMode)
-            self._want(SetPoint(number(mode.EVTargetVoltage), number(mode.EVTargetCurrent)))
-        granted = decisions.grant(self.wanted, self.vehicle, supply, present)
-        if self.delivering:
-            self.outlet.output(granted.volts, granted.amps)
-        self.station.measured()
-        return self._charge_loop(granted, supply, fields)
+            wish = SetPoint(number(mode.EVTargetVoltage), number(mode.EVTargetCurrent))
+            self.supply.want(wish, back=self.bidirectional)
+        return self._charge_loop(self.supply.deliver(limits), limits, fields)
 
     def welding_detection(self, request: DC_WeldingDetectionReq) -> DC_WeldingDetectionRes:
-        pilot = self.outlet.control_pilot()
-        if pilot is not None and pilot.ready:
-            self.station.note("DC_WeldingDetectionReq while the pilot is still in state C")
-        if self.outlet.relays_closed():
-            self.station.note("the relays are still closed")
-        self.station.measured()
+        self.supply.welding_detection(request)
         return self._welding_detection(OK)
 
     # What the common part asks
@@ -203,8 +174,7 @@ class Conversation(common.Conversation):
         return self.outlet.limits().max_discharge_watts
 
     def begin(self) -> bool:
-        if not self.station.live or not self.outlet.relays_closed() or not self.outlet.ready():
-            raise Refusal(ResponseCode.FAILED_PowerDeliveryNotApplied, "the outlet is not ready", blame=Blame.SETUP)
+        self.supply.begin()
         return True
 
     def rest(self) -> None:
@@ -213,21 +183,20 @@ class Conversation(common.Conversation):
 
     def renew(self) -> None:
         super().renew()
-        self.check = None
+        self.supply.renew()
 
     def winding_down(self, request: Any) -> bool:
         return isinstance(request, DC_WeldingDetectionReq) or super().winding_down(request)
 
     def look(self) -> None:
-        if self.check is not None:
-            self.check.look(self.station.now)
+        self.supply.look()
 
     @property
     def types(self) -> Types:
         """The types of the selected service."""
         return BOTH_WAYS if self.bidirectional else ONE_WAY
 
-    def supply(self) -> SupplyLimits:
+    def available(self) -> SupplyLimits:
         """What may flow now: what the outlet can, within what is agreed and what the energy management wants."""
         limits = self.outlet.limits()
         managed = self.outlet.wanted_watts()
@@ -241,11 +210,6 @@ class Conversation(common.Conversation):
 
     # What the vehicle says
 
-    def _want(self, wish: SetPoint) -> None:
-        self.wanted = decisions.plausible(wish, self.wanted, self.outlet.limits(), back=self.bidirectional)
-        if self.wanted != wish:
-            self.station.note(f"implausible wish of {wish.volts:g} V, {wish.amps:g} A ignored")
-
     def _take_limits(self, mode: Any) -> None:
         """Take over the limits of a charge loop request, never beyond the first ones. [V2G20-2654], [V2G20-2655]"""
         told = {}
@@ -258,7 +222,7 @@ class Conversation(common.Conversation):
         least: RationalNumber | None = getattr(mode, "EVMinimumVoltage", None)
         if least is not None:
             told["min_volts"] = max(number(least), self.bounds.min_volts)
-        self.vehicle = self.vehicle._replace(**told)
+        self.supply.vehicle = self.supply.vehicle._replace(**told)
 
     # Phrases
 
@@ -272,7 +236,7 @@ class Conversation(common.Conversation):
             DC_PreChargeReq: self._pre_charge,
             DC_ChargeLoopReq: lambda code: self._charge_loop(
                 Granted(0.0, 0.0, False, False, False),
-                self.supply(),
+                self.available(),
                 {"Header": self.header(), "ResponseCode": code, "EVSEStatus": self.status()},
             ),
             DC_WeldingDetectionReq: self._welding_detection,
@@ -305,7 +269,7 @@ class Conversation(common.Conversation):
             Header=self.header(), ResponseCode=code, EVSEPresentVoltage=rational(self.outlet.volts())
         )
 
-    def _charge_loop(self, granted: Granted, supply: SupplyLimits, fields: dict[str, Any]) -> DC_ChargeLoopRes:
+    def _charge_loop(self, granted: Granted, limits: SupplyLimits, fields: dict[str, Any]) -> DC_ChargeLoopRes:
         return DC_ChargeLoopRes(
             **fields,
             EVSEPresentCurrent=rational(self.outlet.amps()),
@@ -313,7 +277,7 @@ class Conversation(common.Conversation):
             EVSEPowerLimitAchieved=granted.power_limited,
             EVSECurrentLimitAchieved=granted.current_limited,
             EVSEVoltageLimitAchieved=granted.voltage_limited,
-            CLResControlMode=self._limits(supply),
+            CLResControlMode=self._limits(limits),
         )
 
     def _limits(self, limits: SupplyLimits) -> CLResControlMode:
