@@ -86,19 +86,20 @@ def _take_back(wanted: SetPoint, ev: BatteryLimits, supply: SupplyLimits, presen
     )
 
 
+def directed(flow: float, *, room_wh: float, spare_wh: float) -> float:
+    """What of a flow that the station chooses a battery takes part in, negative from it: `room_wh` is what it can still
+    take, `spare_wh` what it may give before it is at its least. Without room it is not charged, with nothing to spare
+    not discharged."""
+    return 0.0 if (flow > 0 and room_wh <= 0) or (flow < 0 and spare_wh <= 0) else flow
+
+
 def operating_point(
     watts: float | None, ev: BatteryLimits, present_volts: float, *, room_wh: float, spare_wh: float
 ) -> SetPoint:
     """Where the station runs a vehicle that leaves the power to it: at `watts`, or as high as it goes. `grant` judges
-    the rest.
-
-    `room_wh` is what the battery can still take, `spare_wh` what it may give before it is at its least: without room
-    it is not charged, with nothing to spare not discharged.
-    """
+    the rest, `directed` tells of the battery."""
     amps = ev.max_amps if watts is None else watts / max(present_volts, 1.0)
-    if (amps > 0 and room_wh <= 0) or (amps < 0 and spare_wh <= 0):
-        amps = 0.0
-    return SetPoint(ev.max_volts, amps)
+    return SetPoint(ev.max_volts, directed(amps, room_wh=room_wh, spare_wh=spare_wh))
 
 
 def plausible(wanted: SetPoint, last: SetPoint, supply: SupplyLimits, *, back: bool = False) -> SetPoint:

@@ -155,12 +155,17 @@ class TestBothWays:
         assert one.outlet.returned_wh() > 3.0
 
 
+@pytest.mark.parametrize("control", list(Control), ids=lambda control: control.name)
 @pytest.mark.parametrize("mode", [Mode.DC, Mode.AC], ids=lambda mode: mode.value)
-def test_nothing_goes_back_one_way(mode: Mode) -> None:
-    one = pair(mode, Control.DYNAMIC)
+def test_nothing_goes_back_one_way(mode: Mode, control: Control) -> None:
+    one = pair(mode, control)
     one.outlet.managed_watts = -5000.0
-    loop = "AC_ChargeLoopRes" if mode is Mode.AC else "DC_ChargeLoopRes"
-    act(one, loop, 30, lambda: setattr(one.outlet, "managed_watts", None))
+
+    def wants_no_more() -> None:
+        assert one.outlet.energy_wh() == pytest.approx(0.0, abs=0.1)
+        one.outlet.managed_watts = None
+
+    act(one, "AC_ChargeLoopRes" if mode is Mode.AC else "DC_ChargeLoopRes", 30, wants_no_more)
     well(one)
     assert one.outlet.returned_wh() == 0.0
 

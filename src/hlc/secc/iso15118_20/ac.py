@@ -25,16 +25,18 @@ from exi.messages.iso15118_20.ac import (
 )
 from exi.messages.iso15118_20.common import ChargeProgress, PowerDeliveryReq
 from exi.messages.iso15118_20.types import CLResControlMode, ResponseCode
+from hlc import decisions
 from hlc.flow import Refusal
 from hlc.ports import AcOutlet, Mode
 from hlc.rules import Kind
 from hlc.rules.iso15118_20.ac import RULES
 from hlc.rules.iso15118_20.common import CP_OSCILLATOR_RETAIN_S
 from hlc.rules.iso15118_20.services import AC_SINGLE_PHASE, AC_THREE_PHASE, Service
-from hlc.rules.iso15118_20.values import rational, total
+from hlc.rules.iso15118_20.values import number, rational, total
 from hlc.secc.contactor import Contactor
 from hlc.secc.conversation import LATER, Handler
 from hlc.secc.iso15118_20 import common
+from hlc.secc.iso15118_20.modes import Types, least_energy
 
 if TYPE_CHECKING:
     from hlc.secc.station import Station
@@ -44,14 +46,6 @@ PILOT_S: Final = 0.5
 """So long state C is awaited after PowerDeliveryReq(Start); the vehicle has 250 ms [V2G20-847]."""
 CONTACTOR_S: Final = 0.9
 """So long the contactor may move. The text gives it 3 s [V2G20-860], and 1.5 s to the answer that waits for it."""
-
-
-class Types(NamedTuple):
-    """The types that a selected service has in the messages, and no others. [V2G20-1600]"""
-
-    parameters: Kind
-    scheduled: Kind
-    dynamic: Kind
 
 
 ONE_WAY: Final = Types(AC_CPDReqEnergyTransferMode, Scheduled_AC_CLReqControlMode, Dynamic_AC_CLReqControlMode)
@@ -106,9 +100,7 @@ class Conversation(common.Conversation):
 
     def charge_parameter_discovery(self, request: AC_ChargeParameterDiscoveryReq) -> AC_ChargeParameterDiscoveryRes:
         said = request.AC_CPDReqEnergyTransferMode
-        if type(said) is not self.types.parameters:
-            text = f"{type(said).__name__} instead of {self.types.parameters.__name__}"
-            raise Refusal(ResponseCode.FAILED_WrongChargeParameter, text, "V2G20-1619")
+        self.types.check_parameters(said)
         most, least = total(said, "EVMaximumChargePower"), total(said, "EVMinimumChargePower")
         if most <= 0 or least > self.max_watts():
             text = f"the vehicle takes {least:g} W to {most:g} W, the outlet gives {self.max_watts():g} W"
@@ -125,10 +117,7 @@ class Conversation(common.Conversation):
 
     def charge_loop(self, request: AC_ChargeLoopReq) -> AC_ChargeLoopRes:
         mode = request.CLReqControlMode
-        expected = self.types.dynamic if self.dynamic else self.types.scheduled
-        if type(mode) is not expected:
-            text = f"{type(mode).__name__} instead of {expected.__name__}"
-            raise Refusal(ResponseCode.FAILED, text, "V2G20-1600")
+        self.types.check_mode(mode, dynamic=self.dynamic)
         fields = self.loop_fields(request)
         self.vehicle = Range(
             min(self.bounds.to, max(0.0, total(mode, "EVMaximumChargePower", self.vehicle.to))),
@@ -174,21 +163,16 @@ class Conversation(common.Conversation):
 
     def _range(self) -> Range:
         """What may flow now: what the outlet can, within what is agreed and what the energy management wants."""
-        limits, managed = self.outlet.limits(), self.outlet.wanted_watts()
-        to = min(self.limit(), self.outlet.available_amps() * limits.volts * limits.phases)
-        if managed is not None and managed >= 0:
-            to = min(to, managed)
+        limits = self.outlet.limits()
+        to = min(self.ceiling(), self.outlet.available_amps() * limits.volts * limits.phases)
         return Range(max(0.0, to), min(self.limit_back(), self.max_watts_back()))
 
     def _choose(self, mode: Dynamic_AC_CLReqControlMode) -> float:
         """What a vehicle that leaves the power to the station shall draw; negative: give back."""
         managed, allowed = self.outlet.wanted_watts(), self._range()
         watts = allowed.to if managed is None else managed
-        least = mode.EVMinimumEnergyRequest
-        if isinstance(mode, BPT_Dynamic_AC_CLReqControlMode) and mode.EVMinimumV2XEnergyRequest is not None:
-            least = mode.EVMinimumV2XEnergyRequest
-        if (watts > 0 and mode.EVMaximumEnergyRequest.Value <= 0) or (watts < 0 and least.Value >= 0):
-            return 0.0
+        room, spare = number(mode.EVMaximumEnergyRequest), -number(least_energy(mode))
+        watts = decisions.directed(watts, room_wh=room, spare_wh=spare)
         return max(-min(allowed.back, self.vehicle.back), min(watts, allowed.to, self.vehicle.to))
 
     def _amps(self) -> tuple[float, float]:

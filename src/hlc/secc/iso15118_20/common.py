@@ -419,6 +419,14 @@ class Conversation(conversation.Conversation):
         """What may flow to the vehicle now, W, as it was agreed."""
         return 0.0 if self.standing_by else self.plans.limit()
 
+    def ceiling(self) -> float:
+        """The same, and no more than the energy management wants. Where it wants energy back, that is told by the point
+        at which the vehicle is run, if the vehicle can."""
+        managed = self.station.outlet.wanted_watts()
+        if managed is None or (managed < 0 and self.bidirectional):
+            return self.limit()
+        return min(self.limit(), max(0.0, managed))
+
     def limit_back(self) -> float:
         """What may flow from it, W."""
         return self.plans.limit_back() if self.bidirectional and not self.standing_by else 0.0

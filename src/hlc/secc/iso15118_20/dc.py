@@ -4,7 +4,7 @@ welding detection."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from exi.messages.iso15118_20.dc import (
     BPT_DC_CPDReqEnergyTransferMode,
@@ -42,6 +42,7 @@ from hlc.rules.iso15118_20.services import DC_EXTENDED, MCS_CONNECTOR, Service
 from hlc.rules.iso15118_20.values import number, rational
 from hlc.secc import conversation
 from hlc.secc.iso15118_20 import common
+from hlc.secc.iso15118_20.modes import Types, least_energy
 from hlc.secc.supply import NO_BATTERY, Supply
 
 if TYPE_CHECKING:
@@ -58,14 +59,6 @@ UPPER: Final = {
     "EVMaximumDischargePower": "max_discharge_watts",
 }
 """The upper limits that a charge loop request may lower, by their elements."""
-
-
-class Types(NamedTuple):
-    """The types that a selected service has in the messages, and no others. [V2G20-1600]"""
-
-    parameters: Kind
-    scheduled: Kind
-    dynamic: Kind
 
 
 ONE_WAY: Final = Types(DC_CPDReqEnergyTransferMode, Scheduled_DC_CLReqControlMode, Dynamic_DC_CLReqControlMode)
@@ -103,9 +96,7 @@ class Conversation(common.Conversation):
 
     def charge_parameter_discovery(self, request: DC_ChargeParameterDiscoveryReq) -> DC_ChargeParameterDiscoveryRes:
         said = request.DC_CPDReqEnergyTransferMode
-        if type(said) is not self.types.parameters:
-            text = f"{type(said).__name__} instead of {self.types.parameters.__name__}"
-            raise Refusal(ResponseCode.FAILED_WrongChargeParameter, text, "V2G20-1619")
+        self.types.check_parameters(said)
         battery = BatteryLimits(
             max_volts=number(said.EVMaximumVoltage),
             max_amps=number(said.EVMaximumChargeCurrent),
@@ -134,23 +125,17 @@ class Conversation(common.Conversation):
 
     def charge_loop(self, request: DC_ChargeLoopReq) -> DC_ChargeLoopRes:
         mode = request.CLReqControlMode
-        expected = self.types.dynamic if self.dynamic else self.types.scheduled
-        if type(mode) is not expected:
-            text = f"{type(mode).__name__} instead of {expected.__name__}"
-            raise Refusal(ResponseCode.FAILED, text, "V2G20-1600")
+        self.types.check_mode(mode, dynamic=self.dynamic)
         fields = self.loop_fields(request)
         limits = self.available()
         self._take_limits(mode)
         if isinstance(mode, Dynamic_DC_CLReqControlMode):
-            least = mode.EVMinimumEnergyRequest
-            if isinstance(mode, BPT_Dynamic_DC_CLReqControlMode) and mode.EVMinimumV2XEnergyRequest is not None:
-                least = mode.EVMinimumV2XEnergyRequest
             self.supply.wanted = decisions.operating_point(
                 self.outlet.wanted_watts(),
                 self.supply.vehicle,
                 self.outlet.volts(),
                 room_wh=number(mode.EVMaximumEnergyRequest),
-                spare_wh=-number(least),
+                spare_wh=-number(least_energy(mode)),
             )
         else:
             assert isinstance(mode, Scheduled_DC_CLReqControlMode)
@@ -199,10 +184,7 @@ class Conversation(common.Conversation):
     def available(self) -> SupplyLimits:
         """What may flow now: what the outlet can, within what is agreed and what the energy management wants."""
         limits = self.outlet.limits()
-        managed = self.outlet.wanted_watts()
-        most = min(limits.max_watts, self.limit())
-        if managed is not None and managed >= 0:
-            most = min(most, managed)
+        most = min(limits.max_watts, self.ceiling())
         back = min(limits.max_discharge_watts, self.limit_back())
         if (most, back) == (limits.max_watts, limits.max_discharge_watts):
             return limits

@@ -154,9 +154,7 @@ class Conversation(common.Conversation):
 
     def _ceiling(self) -> float:
         """What may be transmitted now, W."""
-        ceiling = min(self.outlet.limits().max_watts, self.receivable_watts, self.limit())
-        managed = self.outlet.wanted_watts()
-        return max(0.0, ceiling if managed is None else min(ceiling, managed))
+        return max(0.0, min(self.outlet.limits().max_watts, self.receivable_watts, self.ceiling()))
 
     # Phrases
 
