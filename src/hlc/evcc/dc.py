@@ -5,21 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import inf
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from hlc import decisions
 from hlc.decisions import value
-from hlc.evcc.session import OPENING_S, Session
-from hlc.ports import BatteryLimits, DcEV, SetPoint, SupplyLimits
+from hlc.evcc.inlet import Inlet
+from hlc.evcc.session import Session
+from hlc.ports import BatteryLimits, SetPoint, SupplyLimits
 from hlc.rules import Kind
 from hlc.rules.answers import finished
 
-WELDING_DETECTION_S: Final = 3.0
-"""So long the voltage at the inlet is awaited to fall: some stations hold it for ever."""
-RAMP_DOWN_S: Final = 3.0
-"""So long the current is awaited to fall after 0 A was asked for."""
-RAMPED_AMPS: Final = 2.0
-"""Below this the ramp has ended. Contactors wait for less; but some stations show an ampere where there is none."""
 NOTHING: Final = SupplyLimits(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
@@ -33,7 +28,8 @@ class Dc:
         self.session = session
         self.vehicle = session.vehicle
         self.messages = session.messages
-        self.ev = cast(DcEV, session.vehicle.ev)
+        self.inlet = Inlet(session)
+        self.ev = self.inlet.ev
         self.leaving = leaving
         self.allowed_watts = watts
         self.supply = NOTHING
@@ -63,17 +59,7 @@ class Dc:
 
     def begin(self) -> Kind | None:
         """The parameters stand: to the cable check, with the connector locked."""
-        said, battery = self.supply.max_volts, self.ev.battery_volts()
-        if decisions.highest_volts(said) < battery:
-            return self.session.leave(f"the station gives {said:g} V at most, the battery is at {battery:.0f} V")
-        self.ev.lock_connector()
-        if not self.ev.connector_locked():
-            return None
-        if 0 < said < decisions.SAFE_VOLTS:
-            self.vehicle.note(f"the station says that it gives {said:g} V at most: not believed")
-        # State C now, not earlier: stations go to fault where it comes before the cable check (ABB).
-        self.vehicle.go_live()
-        return self._kind("CableCheckReq")
+        return self.inlet.begin(self.supply.max_volts, self._kind("CableCheckReq"))
 
     def after_cable_check(self, request: Any, response: Any) -> Kind | None:
         if not finished(response):
@@ -90,41 +76,25 @@ class Dc:
         if self.ev.contactors_closed():
             self.session.delivering = True
             return self._kind("PowerDeliveryReq")
-        # The inlet decides, not what the station says that it measures.
-        if decisions.matched(self.ev.inlet_volts(), self.ev.battery_volts()):
-            self.ev.close_contactors()
+        self.inlet.close()
         return type(request)
 
     def after_current_demand(self, request: Any, response: Any) -> Kind | None:
         if not self.leaving():
             return type(request)
-        asked_for_none = value(request.EVTargetCurrent) <= 0
-        current = self.ev.amps() >= RAMPED_AMPS
-        if not asked_for_none or (current and self.session.waited("ramp") < RAMP_DOWN_S):
+        if value(request.EVTargetCurrent) > 0 or not self.inlet.resting():
             return type(request)
         self.session.delivering = False
         return self._kind("PowerDeliveryReq")
 
-    def opened(self) -> bool:
-        """After the station has switched off: state B, then contactors; whether they have opened, or never will."""
-        self.ev.show_ready(ready=False)
-        self.ev.open_contactors(emergency=False)
-        return not self.ev.contactors_closed() or self.session.waited("opening") >= OPENING_S
-
     def after_end(self) -> Kind | None:
         """What follows the end of power delivery, when the contactors have opened."""
-        if not self.opened():
+        if not self.inlet.opened():
             return None
         return self._kind("WeldingDetectionReq" if self.vehicle.settings.welding_detection else "SessionStopReq")
 
     def after_welding_detection(self, request: Any, response: Any) -> Kind | None:
-        following = self._kind("SessionStopReq")
-        if self.ev.inlet_volts() < decisions.SAFE_VOLTS:
-            return following
-        if self.session.waited("welding") < WELDING_DETECTION_S:
-            return type(request)
-        self.vehicle.note(f"the inlet is still at {self.ev.inlet_volts():.0f} V after {WELDING_DETECTION_S:g} s")
-        return following
+        return self._kind("SessionStopReq") if self.inlet.dead() else type(request)
 
     # What an answer says beside its purpose
 

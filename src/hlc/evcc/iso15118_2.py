@@ -233,7 +233,7 @@ class Conversation(Session):
                     # The cable check, which follows, wants state B before it and no voltage at the contacts.
                     # [V2G2-920]
                     self.vehicle.live = False
-                    if not self.power.opened():
+                    if not self.power.inlet.opened():
                         return None
                 return ChargeParameterDiscoveryReq
         self.vehicle.make_safe(emergency=False)

@@ -65,11 +65,15 @@ class Session(conversation.Conversation):
         comes after it: stations take it for an emergency while they hold a voltage."""
         if isinstance(response, self.messages.PowerDeliveryRes | self.messages.WeldingDetectionRes):
             return self.choices()[type(response)](request, response)
-        self.vehicle.ev.open_contactors(emergency=False)
-        if self.vehicle.ev.contactors_closed() and self.waited("opening") < OPENING_S:
+        if not self.opened():
             return None
         kind: Kind = self.messages.SessionStopReq
         return kind
+
+    def opened(self) -> bool:
+        """Open the contactors; whether they have opened, or never will."""
+        self.vehicle.ev.open_contactors(emergency=False)
+        return not self.vehicle.ev.contactors_closed() or self.waited("opening") >= OPENING_S
 
     def look(self) -> None:
         error = self.vehicle.ev.error()

@@ -53,7 +53,7 @@ from exi.messages.iso15118_20.types import (
 from hlc.evcc.iso15118_20.beside import Beside
 from hlc.evcc.iso15118_20.plans import Plan, anything, choose
 from hlc.evcc.iso15118_20.services import Choice, Chosen
-from hlc.evcc.session import OPENING_S, Session
+from hlc.evcc.session import Session
 from hlc.flow import Paused
 from hlc.ports import Mode
 from hlc.rules import Kind
@@ -161,10 +161,7 @@ class Conversation(Session):
         """No power was agreed, or its delivery has ended."""
         if isinstance(response, self.after_stop):
             return self.choices()[type(response)](request, response)
-        self.vehicle.ev.open_contactors(emergency=False)
-        if self.vehicle.ev.contactors_closed() and self.waited("opening") < OPENING_S:
-            return None
-        return SessionStopReq
+        return SessionStopReq if self.opened() else None
 
     def after_session_setup(self, request: Any, response: SessionSetupRes) -> Kind | None:
         return self.discovery if response.ResponseCode is ResponseCode.OK_OldSessionJoined else AuthorizationSetupReq

@@ -4,7 +4,7 @@ welding detection."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from exi.messages.iso15118_20.common import PowerDeliveryReq, PowerDeliveryRes, SessionStopReq
 from exi.messages.iso15118_20.dc import (
@@ -28,11 +28,11 @@ from exi.messages.iso15118_20.dc import (
 )
 from exi.messages.iso15118_20.types import CLReqControlMode, Processing
 from hlc import decisions
-from hlc.evcc.dc import NOTHING, RAMP_DOWN_S, RAMPED_AMPS, WELDING_DETECTION_S
+from hlc.evcc.dc import NOTHING
+from hlc.evcc.inlet import Inlet
 from hlc.evcc.iso15118_20 import common
 from hlc.evcc.iso15118_20.common import percent
-from hlc.evcc.session import OPENING_S
-from hlc.ports import BatteryLimits, DcEV, Mode, SetPoint
+from hlc.ports import BatteryLimits, Mode, SetPoint
 from hlc.rules import Kind
 from hlc.rules.answers import finished
 from hlc.rules.iso15118_20.dc import RULES
@@ -59,7 +59,8 @@ class Conversation(common.Conversation):
 
     def __init__(self, vehicle: Vehicle) -> None:
         super().__init__(vehicle)
-        self.ev = cast(DcEV, vehicle.ev)
+        self.inlet = Inlet(self)
+        self.ev = self.inlet.ev
         self.supply = NOTHING
         """What the station can give, and take, as it said last."""
 
@@ -86,44 +87,27 @@ class Conversation(common.Conversation):
     # Choices
 
     def approach(self) -> Kind | None:
-        said, battery = self.supply.max_volts, self.ev.battery_volts()
-        if decisions.highest_volts(said) < battery:
-            return self.leave(f"the station gives {said:g} V at most, the battery is at {battery:.0f} V")
-        self.ev.lock_connector()
-        if not self.ev.connector_locked():
-            return None
-        if said < decisions.SAFE_VOLTS:
-            self.vehicle.note(f"the station says that it gives {said:g} V at most: not believed")
-        # State C now, not earlier: stations go to fault where it comes before the cable check (ABB).
-        self.vehicle.go_live()
-        return DC_CableCheckReq
+        return self.inlet.begin(self.supply.max_volts, DC_CableCheckReq)
 
     def after_pre_charge(self, request: DC_PreChargeReq, response: DC_PreChargeRes) -> Kind | None:
         if request.EVProcessing is Processing.Finished:  # [V2G20-2006]
             self.delivering = True
             return PowerDeliveryReq
-        # The inlet decides, not what the station says that it measures.
-        if decisions.matched(self.ev.inlet_volts(), self.ev.battery_volts()):
-            self.ev.close_contactors()
+        self.inlet.close()
         return DC_PreChargeReq
 
     def loop(self) -> Kind:
         return DC_ChargeLoopReq
 
     def after_charge_loop(self, request: DC_ChargeLoopReq, response: DC_ChargeLoopRes) -> Kind | None:
-        asked_for_none = _target_amps(request.CLReqControlMode) == 0
-        current = abs(self.ev.amps()) >= RAMPED_AMPS
-        resting = asked_for_none and (not current or self.waited("ramp") >= RAMP_DOWN_S)
+        resting = _target_amps(request.CLReqControlMode) == 0 and self.inlet.resting()
         if not self.leaving():
             self.forget("ramp")
         return self.after_loop(request, response, resting=resting)
 
     def stopped(self) -> Kind | None:
-        # The station has switched off: state B, then contactors, then see whether they have opened.
         self.vehicle.live = False
-        self.ev.show_ready(ready=False)
-        self.ev.open_contactors(emergency=False)
-        if self.ev.contactors_closed() and self.waited("opening") < OPENING_S:
+        if not self.inlet.opened():
             return None
         return DC_WeldingDetectionReq if self.vehicle.settings.welding_detection else SessionStopReq
 
@@ -255,14 +239,8 @@ class Conversation(common.Conversation):
         )
 
     def welding_detection(self) -> DC_WeldingDetectionReq:
-        volts = self.ev.inlet_volts()
-        over = self.waited("welding") >= WELDING_DETECTION_S
-        if over and volts >= decisions.SAFE_VOLTS:
-            self.vehicle.note(f"the inlet is still at {volts:.0f} V after {WELDING_DETECTION_S:g} s")
-        done = over or volts < decisions.SAFE_VOLTS
-        return DC_WeldingDetectionReq(
-            Header=self.header(), EVProcessing=Processing.Finished if done else Processing.Ongoing
-        )
+        processing = Processing.Finished if self.inlet.dead() else Processing.Ongoing
+        return DC_WeldingDetectionReq(Header=self.header(), EVProcessing=processing)
 
     def watts(self) -> float:
         limits = self.ev.limits()

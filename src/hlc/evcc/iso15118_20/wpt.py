@@ -32,7 +32,6 @@ from exi.messages.iso15118_20.wpt import (
 )
 from hlc.evcc.iso15118_20 import common
 from hlc.evcc.iso15118_20.approach import Approach
-from hlc.evcc.session import OPENING_S
 from hlc.ports import Mode, WptEV
 from hlc.rules import Kind
 from hlc.rules.iso15118_20.values import number, rational
@@ -135,10 +134,7 @@ class Conversation(common.Conversation):
 
     def stopped(self) -> Kind | None:
         self.vehicle.live = False
-        self.ev.open_contactors(emergency=False)
-        if self.ev.contactors_closed() and self.waited("opening") < OPENING_S:
-            return None
-        return SessionStopReq
+        return SessionStopReq if self.opened() else None
 
     # What an answer says beside its purpose
 
