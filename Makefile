@@ -16,7 +16,7 @@ STRICT := -O2 -std=c11 -Wall -Wextra -Werror
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench soak sanitize fuzz fuzz-corpus install clean
+.PHONY: help demo test lint format bench pictures soak sanitize fuzz fuzz-corpus install clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,12 @@ format: $(VENV)/.tools ## put the source into its format
 
 bench: $(VENV)/.installed ## measure the codec, a session and the station's latency
 	@set -e; for script in benchmarks/*.py; do $(BIN)/python $$script $(ARGS); echo; done
+
+pictures: $(VENV)/.tools ## draw the pictures of docs/captures.md again
+	@mkdir -p build docs/pictures
+	@$(BIN)/hlc demo --speed 0 --write build/dc.pcapng >/dev/null
+	@$(BIN)/hlc demo --speed 0 --protocol iso15118-20 --mode dc_bpt --control dynamic --write build/bpt.pcapng >/dev/null
+	@for name in dc bpt; do $(BIN)/hlc decode build/$$name.pcapng --plot docs/pictures/$$name.png; done
 
 soak: $(VENV)/.installed ## simulate SESSIONS faulty sessions of every protocol and MATCHES faulty matchings; SEED=N repeats
 	@$(BIN)/python -m hlc.sim.soak --sessions $(SESSIONS) $(if $(SEED),--seed $(SEED)) $(ARGS)
