@@ -33,6 +33,7 @@ LIMITS: Final = {
     "EVSEMaximumVoltage": "evse_volts",
     "EVSEMaximumCurrentLimit": "evse_amps",
     "EVSEMaximumChargeCurrent": "evse_amps",
+    "EVSEMaxCurrent": "ac_amps",
     "EVSEMaximumPowerLimit": "evse_watts",
     "EVSEMaximumChargePower": "evse_watts",
 }
@@ -256,7 +257,7 @@ class Electrical:
             self._look("amps > ev_amps", amps, limits["ev_amps"], AMPS, where)
         if "evse_amps" in limits:
             self._look("amps > evse_amps", amps, limits["evse_amps"], AMPS, where)
-        if self.target_amps is not None:
+        if self.target_amps is not None and self.target_amps >= 0:
             self._look("amps > target amps", amps, self.target_amps, AMPS, where)
 
     def _precharges(self, volts: float, target: float, where: Where) -> None:

@@ -7,8 +7,10 @@ from typing import Final
 from hlc import rules
 from hlc.capture import protocol
 from hlc.capture.session import Alarm, Closing, Phase, Session
+from hlc.trace.describe import leaves
 from hlc.trace.events import Side
 
+DISCOVERY: Final = "ChargeParameterDiscoveryReq"
 PEER: Final = {Side.EVCC: "vehicle", Side.SECC: "station"}
 
 
@@ -48,6 +50,13 @@ def before_stop(session: Session) -> str:
     """The last exchange before SessionStop."""
     names = [name for name in session.phases if name != "SessionStop"]
     return max(names, key=lambda name: session.phases[name].last) if names else "the handshake"
+
+
+def bidirectional(session: Session) -> bool:
+    """Whether energy may flow back (BPT): then a station lowers its limits to get some."""
+    return any(
+        "EVMaximumDischargePower" in leaves(kept.body) for name, kept in session.first.items() if DISCOVERY in name
+    )
 
 
 def went_well(session: Session) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hlc.capture.doctor.about import PEER, first_closing
+from hlc.capture.doctor.timing import timed_out
 from hlc.capture.finding import Evidence, Finding, Rule, Severity, Who
 from hlc.capture.session import Attempts, Session
 from hlc.trace.events import Side
@@ -68,6 +69,8 @@ def gone(session: Session, last_at: float) -> Iterator[Finding]:
 def closed_early(session: Session, last_at: float) -> Iterator[Finding]:
     closing = first_closing(session)
     if closing is None or session.stop_answered or session.pending is not None or session.refused:
+        return
+    if timed_out(session, last_at):
         return
     if session.undecoded and not session.talked():
         return  # how it ended cannot be read here

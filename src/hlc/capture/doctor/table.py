@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from hlc.capture.doctor import connection, discovery, electrical, matching, quality, sequence, status, timing, tls
+from hlc.capture.doctor import (
+    connection,
+    delivery,
+    discovery,
+    electrical,
+    matching,
+    quality,
+    sequence,
+    status,
+    timing,
+    tls,
+)
 from hlc.capture.finding import Evidence, Finding, Rule, Severity, Verdict, Who, ranked
 from hlc.capture.matching import Matching
 from hlc.capture.plugin import PlugIn
@@ -18,6 +29,7 @@ SESSION: Final[tuple[Rule, ...]] = (
     *electrical.RULES,
     *sequence.RULES,
     *status.RULES,
+    *delivery.RULES,
     *timing.RULES,
     *quality.SESSION,
 )

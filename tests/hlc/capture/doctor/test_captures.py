@@ -44,8 +44,11 @@ FAILED: dict[str, tuple[tuple[str, str, str, str], ...]] = {
 }
 """Captures in which something went wrong, with their plug-ins: outcome, first finding's rule, whose fault, words."""
 
+POOR = {
+    "2024-06-18_Griffigroen": ("little_current", "asked for 19.5 A on average, 1.0 A flowed: the station says that")
+}
+"""Sessions that ended well and did not serve their purpose as well as they might."""
 GOOD = (
-    "2024-06-18_Griffigroen",
     "DIN_DC_DS5366",
     "spi_ioniq_alpiHYC150",
     "ISO-2_AC_DS5366",
@@ -54,6 +57,9 @@ GOOD = (
     "ISO-2_DC_multi_EVSE",
     "audi-dc",
     "porsche",
+    "ISO-20_TLS13",
+    "PnC_TLS_CertInstallation",
+    "PnC_TLS_Contract",
 )
 
 
@@ -88,6 +94,15 @@ def test_nothing_is_wrong_with_a_good_session(name: str, plug_ins: Callable[[str
     ((_, verdict),) = plug_ins(name)
     assert (verdict.outcome, verdict.reason) == ("good", "nothing wrong")
     assert {finding.severity.word for finding in verdict.findings} <= {"remark"}
+
+
+@pytest.mark.parametrize("name", POOR)
+def test_poor_sessions(name: str, plug_ins: Callable[[str], Any]) -> None:
+    ((_, verdict),) = plug_ins(name)
+    rule, words = POOR[name]
+    assert verdict.outcome == "poor"
+    assert verdict.findings[0].rule == rule
+    assert words in verdict.reason
 
 
 def test_a_run_that_failed_before_the_link_came_is_no_cause(plug_ins: Callable[[str], Any]) -> None:

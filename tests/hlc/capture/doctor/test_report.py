@@ -52,7 +52,7 @@ def test_a_failed_session_is_explained(cut: str, capsys: pytest.CaptureFixture[s
     assert "FAILED: " in out
     assert "  1. cause  unanswered  (station)\n" in out
     assert "timer     V2G_EVCC_Msg_Timeout: 3" in out
-    assert "advice    See what the side at fault did" in out
+    assert "advice    See what the station did at this moment" in out
     assert "frame 60, " in out
     assert all(len(line) <= 110 for line in out.splitlines())
 
