@@ -359,6 +359,8 @@ class Conversation:
         found = reading.plausible(reading.readings(payload, schemas))
         if self._unknown and not (found and found[0].exact):
             return Unreadable(f"{self._unknown} is no protocol known here")
+        if not found and kind == PayloadType.EXI and self.whole and not self._handshake:
+            return Unreadable("no supportedAppProtocol message", "and no other one", damaged=True)
         if not found:
             return Unreadable("no schema that is built fits" if schemas else "its protocol is not built yet")
         best = found[0]

@@ -16,6 +16,7 @@ METER_GAP_S: Final = 5.0
 """Energy is not integrated across longer silences."""
 SETTLED_S: Final = 2.0
 """So long a value may exceed a limit or target that was just set: supplies take their time."""
+STEADY_VOLTS: Final = 5.0
 VOLTS: Final = (0.02, 10.0)
 AMPS: Final = (0.05, 2.5)
 WATTS: Final = (0.05, 1000.0)
@@ -105,6 +106,9 @@ class Precharge:
     """The worst excess over the target."""
     moved: bool = False
     """The vehicle asked for different voltages."""
+    last_volts: float = 0.0
+    steady: bool = False
+    """The last two values that were reported hardly differ."""
 
 
 @dataclass
@@ -264,6 +268,8 @@ class Electrical:
         state = self.precharge
         if state.first_volts is None:
             state.first_volts, state.first = volts, where
+        state.steady = abs(volts - state.last_volts) < STEADY_VOLTS
+        state.last_volts = volts
         state.most_volts = max(state.most_volts, volts)
         if state.nearest is None or abs(volts - target) < abs(state.nearest.over):
             state.nearest = Reading(volts, target, where)

@@ -26,6 +26,12 @@ ALARMS: Final = 32
 """Different alarms that are kept of a session."""
 NAMES: Final = 128
 """Different messages of which one is kept; no protocol has as many."""
+FIRST: Final = frozenset({"SessionSetupReq"})
+"""What follows the handshake in every protocol."""
+SEQUENCE_TIMEOUT_S: Final = 60.0
+"""V2G_SECC_Sequence_Timeout after supportedAppProtocol, in every protocol."""
+SAP_TIMEOUT_S: Final = 2.0
+"""V2G_EVCC_Msg_Timeout of supportedAppProtocol, in every protocol."""
 EXAMPLES: Final = 8
 """Places that are kept of what may occur often."""
 
@@ -203,6 +209,8 @@ class Session:
     overruns: list[Overrun] = field(default_factory=list)
     running: dict[rules.Phase, Where] = field(default_factory=dict)
     """Deadlines over several exchanges that have begun and not ended."""
+    mismatched: list[tuple[Where, str, str]] = field(default_factory=list)
+    """Answers that belong to another request than the one before: place, request, answer."""
     disordered: int = 0
     """Messages heard before what they answer, or not between a request and its answer: sequence cannot be judged."""
     last_request: str = ""
@@ -299,7 +307,8 @@ class Session:
             if waited > phase.idle_s:
                 phase.idle_s, phase.idle, phase.idle_limit_s = waited, where, stream.sequence_s
             phase.late += waited > stream.sequence_s
-        stream.pending = Pending(name, where, row.timeout_s if row is not None else None)
+        limit = row.timeout_s if row is not None else SAP_TIMEOUT_S if event.schema == "sap" else None
+        stream.pending = Pending(name, where, limit)
         if number == MAIN:
             self.last_request = name
             self.stop_answered = ""
@@ -324,6 +333,8 @@ class Session:
         answers = pending is not None and pending.name == name + "Req"
         if not answers:
             self.disordered += 1
+            if pending is not None and len(self.mismatched) < EXAMPLES:
+                self.mismatched.append((where, pending.name, event.name))
         phase = self.phases.get(name)
         if phase is not None:
             phase.answers += 1
@@ -345,7 +356,10 @@ class Session:
                 self.stop_answered = code
         row = known.streams[number].get(type(stream.request)) if known is not None else None
         stream.answer, stream.answered = event.name, where
-        stream.allowed, stream.clause, stream.sequence_s = None, "", 0.0
+        stream.allowed, stream.clause = None, ""
+        stream.sequence_s = SEQUENCE_TIMEOUT_S if event.schema == "sap" else 0.0
+        if event.schema == "sap" and not failed:
+            stream.allowed, stream.clause = FIRST, "V2G-DC-437, V2G2-543, V2G20-1484"
         if known is not None:
             if row is not None:
                 stream.clause = row.clause
@@ -448,6 +462,7 @@ TROUBLE: Final[dict[str, Callable[[Any], bool]]] = {
     "EVSEStatusCode": lambda value: value in GRAVE,
     "EVSENotification": lambda value: value in ("StopCharging", "Terminate", "Pause"),
     "EVSEIsolationStatus": lambda value: value == "Fault",
+    "GoToPause": bool,
     "RCD": bool,
     "EVTerminationCode": bool,
     "EVSEEmergencyShutdown": bool,

@@ -170,6 +170,43 @@ RESPONSE: Final[dict[str, Code]] = {
 }  # fmt: skip
 """Response codes of all protocols that tell of trouble."""
 
+PLAIN: Final[dict[str, Code]] = {
+    "ContractAuthenticationRes": Code(
+        "the user was not authorized, or stopped", EITHER,
+        "Ask the operator why card or app was refused."),
+    "AuthorizationRes": Code(
+        "the user or contract was not authorized, or somebody stopped", EITHER,
+        "Ask the operator why card, app or contract was refused."),
+    "CableCheckRes": Code(
+        "the isolation is too low, the vehicle did not show state C within 1.5 s, or somebody stopped", EITHER,
+        "See on the control pilot whether the vehicle goes to C with its first CableCheckReq; measure the isolation of "
+        "outlet, cable and vehicle each alone."),
+    "PreChargeRes": Code(
+        "the station's supply did not reach the voltage, the vehicle left state C, or somebody stopped", EITHER,
+        "See whether the supply follows the target, and what the control pilot shows."),
+    "PowerDeliveryRes": Code(
+        "the station cannot deliver: a contactor, its supply, the control pilot not in C or D, or somebody stopped",
+        EITHER,
+        "See on the control pilot whether the vehicle shows C or D; then the station's log."),
+    "CurrentDemandRes": Code(
+        "the station ends the delivery at once: emergency stop, a fault, the control pilot left C, isolation", EITHER,
+        "Read the station's log at this moment, and see what the control pilot showed."),
+    "ChargeLoopRes": Code(
+        "the station ends the delivery at once: emergency stop, a fault, the control pilot left C, isolation", EITHER,
+        "Read the station's log at this moment, and see what the control pilot showed."),
+    "ChargingStatusRes": Code(
+        "the station ends the delivery at once: emergency stop, a fault, the control pilot left C, residual current",
+        EITHER,
+        "Read the station's log at this moment, and see what the control pilot showed."),
+    "WeldingDetectionRes": Code(
+        "the vehicle did not leave state C, or the station finds itself out of order", EITHER,
+        "See on the control pilot whether the vehicle goes to B before WeldingDetectionReq."),
+    "ConnectRes": Code(
+        "the contacts did not get to the vehicle, or another vehicle stands there", EITHER,
+        "See what stops the pantograph, and which vehicle stands below it."),
+}  # fmt: skip
+"""What plain FAILED is likely to mean in an answer; of ISO 15118-20 without the energy mode in front."""
+
 STATUS: Final[dict[str, str]] = {
     "EVSE_Shutdown": "the station or its operator ends the session; the vehicle is to ramp down",
     "EVSE_UtilityInterruptEvent": "the grid side interrupts",

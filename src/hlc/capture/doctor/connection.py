@@ -84,7 +84,11 @@ def closed_early(session: Session, last_at: float) -> Iterator[Finding]:
         "without SessionStop"
     )
     severity = Severity.CAUSE if session.whole or closing.how == "reset" else Severity.REMARK
-    yield Finding(closing.where, who, text, severity)
+    seen = (
+        Evidence(session.end, f"{session.last_answer or session.last_request}, the last message"),
+        Evidence(closing.where, f"the {PEER[closing.side]} {closing.how} the connection"),
+    )
+    yield Finding(closing.where, who, text, severity, evidence=seen)
 
 
 # fmt: off

@@ -16,8 +16,14 @@ from hlc.decisions import MATCH_VOLTS, SAFE_VOLTS
 
 OVERSHOOT_VOLTS: Final = 20.0
 """Reported voltage above the target from which on a station is said to regulate badly."""
+SHORT_S: Final = 3.0
+"""So long a supply may take to reach a voltage."""
+FEW: Final = 3
+"""After fewer exchanges what is reported may lag behind what the vehicle measures."""
 OFF: Final = 0.1
 """A supply that comes to no more than this share of its target is off."""
+WELDED_S: Final = 1.0
+"""A voltage that does not fall in this time is held by somebody (IEC 61851-23: the time to discharge)."""
 HELD: Final = 0.5
 """An outlet that keeps more than this share of its voltage has not begun to discharge."""
 IMPLAUSIBLE: Final = 8.0
@@ -29,6 +35,8 @@ def precharge_missed(session: Session, last_at: float) -> Iterator[Finding]:
     phase = _unfinished(session)
     if phase is None or state.matched is not None or state.nearest is None:
         return
+    if session.end.at - phase.first.at < SHORT_S:
+        return  # it ended before it could get anywhere
     length, deadline = _length(session, phase)
     volts, target, where = state.nearest
     text = f"precharge never reached its voltage: {volts:.1f} V where {target:.1f} V were asked for, {length}"
@@ -50,6 +58,8 @@ def precharge_left(session: Session, last_at: float) -> Iterator[Finding]:
     phase = _unfinished(session)
     if phase is None or state.matched is None or state.nearest is None:
         return
+    if any(alarm.value.startswith("FAILED") for alarm in alarms(session, "ResponseCode")):
+        return  # it was sent away
     closing = first_closing(session)
     stopped = session.last_request == "SessionStopReq"
     left = closing is not None and Who.of(closing.side) is Who.VEHICLE
@@ -94,7 +104,10 @@ def _length(session: Session, phase: Phase) -> tuple[str, Deadline | None]:
 
 def precharge_unmatched(session: Session, last_at: float) -> Iterator[Finding]:
     state = session.electrical.precharge
-    if "PowerDelivery" not in session.phases or state.matched is not None or state.nearest is None:
+    phase = the_phase(session, "PreCharge")
+    if phase is None or "PowerDelivery" not in session.phases or state.matched is not None or state.nearest is None:
+        return
+    if phase.answers < FEW or not state.steady:
         return
     volts, target, where = state.nearest
     text = (
@@ -204,7 +217,16 @@ def wishes_exceeded(session: Session, last_at: float) -> Iterator[Finding]:
 
 def welding(session: Session, last_at: float) -> Iterator[Finding]:
     last = session.electrical.welding_volts
-    if last is None or last.value <= max(SAFE_VOLTS, HELD * session.electrical.peak_volts):
+    phase = the_phase(session, "WeldingDetection")
+    if phase is None or last is None or last.value <= max(SAFE_VOLTS, HELD * session.electrical.peak_volts):
+        return
+    took = phase.last.at - phase.first.at
+    if took >= WELDED_S:
+        text = (
+            f"in {took:.1f} s of the welding detection the voltage did not fall below {last.value:.1f} V: contactors "
+            "of the vehicle are welded, or the station holds the voltage"
+        )
+        yield Finding(last.where, Who.EITHER, text, Severity.POOR, evidence=(_reading("WeldingDetectionRes", last),))
         return
     text = (
         f"at the last WeldingDetectionRes the outlet still had {last.value:.1f} V, and the vehicle went on: a "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from hlc.capture.doctor.about import PEER, went_well
 from hlc.capture.finding import Deadline, Evidence, Finding, Rule, Severity, Who
 from hlc.capture.matching import TIMING, Matching
 from hlc.capture.matching_steps import many as counted
@@ -30,7 +31,23 @@ def holes(session: Session, last_at: float) -> Iterator[Finding]:
         yield Finding(where, Who.LISTENER, text, Severity.REMARK, evidence=seen)
 
 
+def unreadable(session: Session, last_at: float) -> Iterator[Finding]:
+    if not session.unread:
+        return
+    where, side, reason = session.unread[-1]
+    count = sum(1 for each in session.unread if each[2] == reason)
+    whose = PEER[side]
+    text = f"the {whose} sent what is no message: {reason}"
+    if len(session.unread) > 1:
+        text = f"{len(session.unread)} payloads are no message; {text}" if count > 1 else text
+    severity = Severity.REMARK if went_well(session) or session.lost else Severity.CAUSE
+    seen = tuple(Evidence(place, f"of the {PEER[sender]}: {why}") for place, sender, why in session.unread)
+    yield Finding(where, Who.of(side), text, severity, evidence=seen)
+
+
 def undecoded(session: Session, last_at: float) -> Iterator[Finding]:
+    if session.unread:
+        return
     for reason, count in session.undecoded.items():
         text = f"{count} message{'s' if count > 1 else ''} not decoded: {reason}"
         yield Finding(session.end, Who.EITHER, text, Severity.REMARK)
@@ -163,6 +180,8 @@ SESSION: Final = (
          "nothing that goes between two others."),
     Rule("hole", "Octets of the connection are not in the capture.", holes,
          "Capture nearer to the link, or with a larger buffer."),
+    Rule("unreadable", "What is sent is no message of its protocol.", unreadable,
+         "Compare the payload with the schema: `hlc decode HEX --schema NAME --bits` shows where it goes wrong."),
     Rule("undecoded", "Messages that were not decoded.", undecoded,
          "See what they are: `hlc decode FILE` shows why each was not decoded."),
 )

@@ -130,6 +130,18 @@ def unknown_session(session: Session, last_at: float) -> Iterator[Finding]:
             yield Finding(alarm.first, who, text, clause=_clause(session, "session"), evidence=seen)
 
 
+def wrong_answer(session: Session, last_at: float) -> Iterator[Finding]:
+    if session.lost or went_well(session) or not session.mismatched:
+        return
+    where, request, answer = session.mismatched[-1]
+    if session.last.get(answer) is None or session.last[answer].where != where or session.messages < 2:
+        return
+    if session.disordered > len(session.mismatched) + 1 or where.at < session.end.at:
+        return  # the capture is not in order
+    text = f"{request} was answered by {answer}"
+    yield Finding(where, Who.STATION, text, evidence=(Evidence(where, f"{answer}, where {request} waits"),))
+
+
 # fmt: off
 RULES: Final = (
     Rule("sequence_error", "A request out of order, which the station refuses.", refused,
@@ -143,6 +155,8 @@ RULES: Final = (
          "loop."),
     Rule("out_of_sequence", "A request out of order, which the station did not refuse.", out_of_sequence,
          "Mend the order of the vehicle's requests; the station must answer FAILED_SequenceError, not nothing."),
+    Rule("wrong_answer", "A request is answered by the answer to another one.", wrong_answer,
+         "Answer each request with the response that is paired to it, also where it is refused.", "V2G-DC-390"),
     Rule("foreign_session_id", "A message bears another session ID than the station gave.", foreign_session,
          "Echo the session ID of SessionSetupRes octet for octet, in its length."),
     Rule("wrong_unknown_session", "The station does not know the session ID that it gave.", unknown_session,

@@ -7,15 +7,13 @@ from typing import Final
 
 from hlc.capture import protocol
 from hlc.capture.doctor.about import alarms, before_stop, went_well
-from hlc.capture.doctor.codes import DIAGNOSTICS, ERRORS, RESPONSE, STATUS
+from hlc.capture.doctor.codes import DIAGNOSTICS, ERRORS, PLAIN, RESPONSE, STATUS
 from hlc.capture.finding import Evidence, Finding, Rule, Severity, Who
-from hlc.capture.session import Alarm, Session
+from hlc.capture.session import ORDERLY, Alarm, Session
 from hlc.trace.describe import leaves
 
 OF_ORDER: Final = ("FAILED_SequenceError", "FAILED_UnknownSession")
 """Codes with rules of their own."""
-AFTER_CHARGE: Final = ("WeldingDetectionRes", "DC_WeldingDetectionRes", "SessionStopRes", "ACDP_DisconnectRes")
-"""Answers that come when the energy has flowed."""
 
 
 def failed(session: Session, last_at: float) -> Iterator[Finding]:
@@ -25,14 +23,14 @@ def failed(session: Session, last_at: float) -> Iterator[Finding]:
         if alarm.value in OF_ORDER or not alarm.value.startswith("FAILED"):
             continue
         code = RESPONSE.get(alarm.value)
+        if alarm.value == "FAILED":
+            code = PLAIN.get(alarm.message.partition("_")[2] or alarm.message, code)
         text = f"{alarm.message} says {alarm.value}: {code.meaning if code else 'the station gives no reason'}"
-        late = session.charged and alarm.message in AFTER_CHARGE
         yield Finding(
             alarm.first,
             code.who if code else Who.STATION,
             text,
-            Severity.POOR if late else Severity.CAUSE,
-            clause,
+            clause=clause,
             evidence=_exchange(session, alarm),
             advice=code.advice if code else "",
         )
@@ -109,31 +107,34 @@ def station_status(session: Session, last_at: float) -> Iterator[Finding]:
         if value != "EVSE_Shutdown":
             text = f"the station reports {value} in {alarm.message}: {STATUS.get(value, '')}"
             yield Finding(alarm.first, Who.STATION, text, _late(session, alarm), evidence=_reported(alarm))
-    for kind in ("EVSEEmergencyShutdown", "EVSEMalfunction", "EVSEUtilityInterruptEvent", "EVSEDisabled"):
+    for kind in ("EVSEEmergencyShutdown", "EVSEMalfunction", "EVSEUtilityInterruptEvent"):
         for alarm in alarms(session, kind)[:1]:
             text = f"the station reports {kind} in {alarm.message}: {STATUS[kind]}"
             yield Finding(alarm.first, Who.STATION, text, _late(session, alarm), evidence=_reported(alarm))
 
 
 def _late(session: Session, alarm: Alarm) -> Severity:
-    """What came when the end was agreed on already took nothing from the session."""
-    return Severity.POOR if alarm.stopping and went_well(session) else Severity.CAUSE
+    """What came when the end was agreed on already took nothing from the session, and the grid may end it in order."""
+    grid = "Utility" in alarm.value or "Utility" in alarm.kind
+    return Severity.POOR if (alarm.stopping or grid) and went_well(session) else Severity.CAUSE
 
 
 def station_stop(session: Session, last_at: float) -> Iterator[Finding]:
     asked = [
         alarm
-        for alarm in alarms(session, "EVSEStatusCode", "EVSENotification")
-        if alarm.value in ("EVSE_Shutdown", "StopCharging", "Terminate", "Pause") and not alarm.stopping
+        for alarm in alarms(session, "EVSEStatusCode", "EVSENotification", "EVSEDisabled", "GoToPause")
+        if (alarm.value in ORDERLY or alarm.kind in ("EVSEDisabled", "GoToPause")) and not alarm.stopping
     ]
     if not asked:
         return
     first = min(asked, key=lambda alarm: alarm.first)
-    text = f"the station asks the vehicle to stop ({first.value} in {first.message})"
+    how = first.value if first.value in ORDERLY else first.kind
+    text = f"the station asks the vehicle to stop ({how} in {first.message})"
     severity = Severity.REMARK
+    refused = any(alarm.value.startswith("FAILED") for alarm in alarms(session, "ResponseCode"))
     if not session.charged:
         text += ", before any energy flowed"
-        severity = Severity.CAUSE
+        severity = Severity.REMARK if refused else Severity.CAUSE
     yield Finding(first.first, Who.STATION, text, severity, evidence=tuple(_reported(each)[0] for each in asked[:4]))
 
 
@@ -148,6 +149,8 @@ def isolation_fault(session: Session, last_at: float) -> Iterator[Finding]:
 def isolation_unproven(session: Session, last_at: float) -> Iterator[Finding]:
     kept = session.last.get("CableCheckRes")
     if kept is None or session.charged or alarms(session, "EVSEIsolationStatus"):
+        return
+    if str(kept.body.ResponseCode).startswith("FAILED"):
         return
     status = kept.body.DC_EVSEStatus
     level = status.EVSEIsolationStatus
@@ -226,14 +229,8 @@ def no_charge(session: Session, last_at: float) -> Iterator[Finding]:
 
 # fmt: off
 RULES: Final = (
-    Rule("failed_code", "The station answers with a FAILED code.", failed,
-         "Read the station's log at this moment."),
-    Rule("warning_code", "The station answers with a WARNING code (ISO 15118-20).", warned,
-         "A warning is a refusal after which another way may be tried."),
     Rule("station_status", "The station reports an emergency, a malfunction or a utility interrupt.", station_status,
          "Read the station's log at this moment: emergency stop, its own faults, the grid."),
-    Rule("station_stop", "The station asks the vehicle to stop.", station_stop,
-         "Ask the operator: stop at the station or by app, an end of the paid time, a limit of the site."),
     Rule("isolation_fault", "The station reports an isolation fault.", isolation_fault,
          "Measure the isolation of outlet, cable and vehicle each alone; moisture in inlet or plug is a common reason.",
          "IEC 61851-23 CC.4.1"),
@@ -251,9 +248,15 @@ RULES: Final = (
          "Clear the gap, let the device cool down, and park anew."),
     Rule("other_vehicle", "Another vehicle stands at the device.", other_vehicle,
          "See which vehicle stands at this device, and pair anew."),
+    Rule("failed_code", "The station answers with a FAILED code.", failed,
+         "Read the station's log at this moment."),
+    Rule("warning_code", "The station answers with a WARNING code (ISO 15118-20).", warned,
+         "A warning is a refusal after which another way may be tried."),
     Rule("header_notification", "A message's header says that what was received could not be processed.",
          header_notification,
          "Compare what was sent with the schema: `hlc decode HEX --bits` shows every bit of it."),
+    Rule("station_stop", "The station asks the vehicle to stop.", station_stop,
+         "Ask the operator: stop at the station or by app, an end of the paid time, a limit of the site."),
     Rule("no_charge", "An orderly end that no energy came before.", no_charge,
          "Ask the vehicle why: user, timer or full battery, or parameters of the station that it does not accept.",
          symptom=True),

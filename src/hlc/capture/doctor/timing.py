@@ -24,6 +24,8 @@ def unanswered(session: Session, last_at: float) -> Iterator[Finding]:
         return
     closing = first_closing(session)
     allowed = f", {pending.limit_s:g} s allowed" if pending.limit_s is not None else ""
+    if session.unread and session.unread[-1][0] >= pending.where:
+        return  # it was answered, by what is no message
     seen = [Evidence(pending.where, f"{pending.name}, the last request")]
     symptom = False
     if closing is not None and closing.where.at >= pending.where.at:
