@@ -243,12 +243,13 @@ def schema_names() -> tuple[str, ...]:
 
 def schema(name: str, engine: EngineName | None = None) -> Schema:
     """The schema of a name; `engine` overrides the engine in use. Raises `KeyError` for a schema that is not built."""
-    if name not in SCHEMAS:
-        raise KeyError(f"no schema {name!r}; there are {', '.join(SCHEMAS)}")
     key = (name, engine or _CHOSEN)
-    if key not in _made:
-        _made[key] = Schema(importlib.import_module(SCHEMAS[name]).SCHEMA, key[1])
-    return _made[key]
+    made = _made.get(key)
+    if made is None:
+        if name not in SCHEMAS:
+            raise KeyError(f"no schema {name!r}; there are {', '.join(SCHEMAS)}")
+        made = _made[key] = Schema(importlib.import_module(SCHEMAS[name]).SCHEMA, key[1])
+    return made
 
 
 __all__ = ["DecodeError", "EncodeError", "Examined", "Schema", "engine", "schema", "schema_names"]

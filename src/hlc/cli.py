@@ -143,7 +143,8 @@ def parser_for(arguments: Sequence[str]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"openhlc {version()}")
+    named = f"openhlc {version()}" if "--version" in arguments else ""  # finding it takes as long as all the rest
+    parser.add_argument("--version", action="version", version=named)
     commands = parser.add_subparsers(
         title="commands", dest="command", metavar="COMMAND", required=True, parser_class=Parser
     )

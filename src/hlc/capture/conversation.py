@@ -94,6 +94,8 @@ class Conversation:
         """Who is told what is found, where somebody wants to know."""
         self.judged = False
         """It was looked at as a connection that came to nothing."""
+        self.active = False
+        """It is one of those that whoever keeps it looks at: it has a session, or is about to end."""
         self.over_at: float | None = None
         """When both sides had closed, or one had reset."""
         self._emit = emit
@@ -128,13 +130,15 @@ class Conversation:
         direction = self.ends[source]
         if tcp.data and not flags & Flags.SYN:
             before = direction.stream.retransmitted
-            self._pieces(source, direction.stream.segment(tcp.sequence, tcp.data, where.at, where.frame))
-            if direction.stream.retransmitted > before and self.session is not None and len(tcp.data) > 1:
+            pieces = direction.stream.segment(tcp.sequence, tcp.data, where.at, where.frame)
+            if pieces:
+                self._pieces(source, pieces)
+            elif direction.stream.retransmitted > before and self.session is not None and len(tcp.data) > 1:
                 self.session.unacknowledged[self._side(source)] += 1
         if flags & Flags.ACK:
-            opposite = self.ends[tcp.destination].stream.acknowledged(tcp.acknowledged, where.at)
-            if opposite:
-                self._pieces(tcp.destination, opposite)
+            opposite = self.ends[tcp.destination].stream
+            if opposite.waiting:
+                self._pieces(tcp.destination, opposite.acknowledged(tcp.acknowledged, where.at))
         if flags & Flags.RST:
             self._closed(source, "reset", where)
             self.over_at = where.at if self.over_at is None else self.over_at

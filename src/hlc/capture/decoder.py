@@ -77,6 +77,8 @@ class Decoder:
         self._emit_to = emit
         self._done = done
         self._connections: OrderedDict[frozenset[Endpoint], Conversation] = OrderedDict()
+        self._recent: Conversation | None = None
+        """That of the last segment."""
         self._active: dict[frozenset[Endpoint], Conversation] = {}
         """Those that have a session or are about to end."""
         self._announced: OrderedDict[Endpoint, None] = OrderedDict()
@@ -273,13 +275,16 @@ class Decoder:
             while len(self._connections) > CONNECTIONS:
                 oldest, silent = next(iter(self._connections.items()))
                 self._over(oldest, silent)
-        else:
+        elif conversation is not self._recent:
             self._connections.move_to_end(key)
+        self._recent = conversation
         answered = conversation.answered
         conversation.segment(tcp, where)
         if conversation.answered and not answered and conversation.client is not None and conversation.relevant():
             self._supersede(key, conversation.client[0])
-        if conversation.session is not None or conversation.over_at is not None or conversation.plug is not None:
+        begun = conversation.session is not None or conversation.over_at is not None or conversation.plug is not None
+        if begun and not conversation.active:
+            conversation.active = True
             self._active[key] = conversation
 
     def _supersede(self, key: frozenset[Endpoint], evcc: bytes) -> None:
@@ -316,6 +321,7 @@ class Decoder:
         """A connection, or the session on it, is over. One that is not forgotten swallows its retransmissions."""
         conversation.flush()
         self._active.pop(key, None)
+        conversation.active = False
         self._count(conversation.new_tls())
         judged = conversation.judged
         session = conversation.end()

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from hlc.capture.where import NOWHERE, Where
 from hlc.decisions import matched
+from hlc.trace.describe import number
 
 METER_GAP_S: Final = 5.0
 """Energy is not integrated across longer silences."""
@@ -159,7 +160,7 @@ class Electrical:
     """The last voltage of the welding detection, against 60 V."""
 
     def vehicle(self, values: Mapping[str, Any], name: str, where: Where) -> None:
-        """A request."""
+        """A request, by its values as `describe.simple` gives them."""
         soc = values.get("EVRESSSOC", values.get("PresentSOC"))
         if isinstance(soc, int):
             self.soc_first = soc if self.soc_first is None else self.soc_first
@@ -200,7 +201,7 @@ class Electrical:
                 self.watts, self.metered_at = watts, where.at
 
     def station(self, values: Mapping[str, Any], name: str, where: Where) -> None:
-        """An answer."""
+        """An answer, likewise."""
         limits = self.limits
         for element, what in OF_STATION:
             if element in values:
@@ -288,6 +289,8 @@ class Electrical:
 
 
 def _number(value: Any) -> float:
-    """A physical value as `describe.leaves` gives it, or a plain number."""
-    number = getattr(value, "value", value)
-    return float(number) if isinstance(number, (int, float)) else 0.0
+    """A physical value as it came, or a plain number."""
+    amount = number(value)
+    if amount is not None:
+        return amount
+    return float(value) if isinstance(value, (int, float)) else 0.0

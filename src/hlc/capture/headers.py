@@ -68,7 +68,7 @@ def parse(link: int, data: bytes) -> Parsed | None:
     """What a frame of link type `link` (registry of tcpdump.org) carries; None when it is nothing of charging."""
     size = len(data)
     if link == ETHERNET:
-        return _ethertype(data, 12)
+        return _ip(data, 14) if data[12:14] == b"\x86\xdd" else _ethertype(data, 12)  # nearly every frame is IPv6
     if link == SLL:
         return _ethertype(data, 14)
     if link == SLL2 and size >= 20:

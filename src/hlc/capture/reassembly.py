@@ -15,6 +15,8 @@ from hlc.v2gtp import PayloadType
 
 WAITING: Final = 1 << 18
 """Octets that may wait behind a hole before it is given up."""
+SEGMENTS: Final = 512
+"""Segments that may; each one that comes is looked for among them."""
 PATIENCE_S: Final = 1.0
 """How long an acknowledged hole may still be filled: captures taken at two places show segments late."""
 WINDOW: Final = 1 << 24
@@ -42,7 +44,8 @@ class Stream:
     def __init__(self) -> None:
         self._next: int | None = None
         self._pending: dict[int, Piece] = {}
-        self._waiting = 0
+        self.waiting = 0
+        """Octets behind a hole."""
         self._given_up_at: float | None = None
         self._before = 0
         self.retransmitted = 0
@@ -62,6 +65,11 @@ class Stream:
         """A segment arrived: the octets that are now in order."""
         if self._next is None:  # the capture begins inside the connection
             self._next, self._before = sequence, -1
+        if sequence == self._next and data and not self._pending:  # nearly every segment
+            before, self._before = self._before, 0
+            self._next = sequence + len(data) & 0xFFFFFFFF
+            self._given_up_at = None
+            return [Piece(data, at, frame, before)]
         ahead = (sequence - self._next + 0x80000000 & 0xFFFFFFFF) - 0x80000000
         if ahead + len(data) <= 0:
             self.retransmitted += 1
@@ -74,10 +82,10 @@ class Stream:
         if known is not None and len(known.data) >= len(data):
             self.retransmitted += 1
             return []
-        self._waiting += len(data) - (len(known.data) if known else 0)
+        self.waiting += len(data) - (len(known.data) if known else 0)
         self._pending[sequence] = Piece(data, at, frame)
         pieces = self._in_order()
-        while self._waiting > WAITING:
+        while self.waiting > WAITING or len(self._pending) > SEGMENTS:
             pieces += self._skip()
         return pieces
 
@@ -113,7 +121,7 @@ class Stream:
                 if self._distance(start) > 0:
                     break
                 piece = self._pending.pop(start)
-            self._waiting -= len(piece.data)
+            self.waiting -= len(piece.data)
             fresh = piece.data[-self._distance(start) :]
             if fresh:
                 pieces.append(piece._replace(data=fresh, lost=self._before))
@@ -158,16 +166,22 @@ class Framing:
 
     def feed(self, piece: Piece) -> list[Found]:
         """The frames that `piece` completes."""
+        data = piece.data
+        if not self._held and not self._lost and not piece.lost and len(data) >= 8 and plausible(data):
+            _, _, kind, length = HEADER.unpack_from(data)
+            if len(data) == 8 + length:  # nearly every segment is one message
+                self.begun = True
+                return [Found(kind, data[8:], piece.at, piece.frame)]
         found: list[Found] = []
         if piece.lost:
             found += self.close()
             self._lost = True
-        elif self._held and len(piece.data) >= 8 and plausible(piece.data):
+        elif self._held and len(data) >= 8 and plausible(data):
             # a segment begins with a header while another frame is open: the length of that one is damaged
             found += self._cut_short()
         self._last = piece
         self.begun = True
-        self._held += piece.data
+        self._held += data
         return found + self._frames()
 
     def close(self) -> list[Found]:

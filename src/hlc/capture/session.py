@@ -18,7 +18,7 @@ from hlc.capture.tls_facts import TlsFacts
 from hlc.capture.where import NOWHERE
 from hlc.capture.where import Where as Where
 from hlc.rules import MAIN
-from hlc.trace.describe import GRAVE, document, leaves
+from hlc.trace.describe import GRAVE, document, simple
 from hlc.trace.events import Message, Side
 from hlc.v2gtp import PayloadType
 
@@ -259,7 +259,7 @@ class Session:
             self.first[name] = kept
         if name in self.first:
             self.last[name] = kept
-        values = leaves(element)
+        values = simple(element)
         known = None if event.schema == "sap" else protocol.rules(self.protocol or "")
         number = known.stream(payload_type) if known is not None else MAIN
         stream = self.streams.get(number)

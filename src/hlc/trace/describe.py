@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from functools import cache
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec.structs import asdict
 
 from hlc.trace.events import Message
 
@@ -58,16 +60,51 @@ def quantity(value: Any, name: str = "") -> Quantity | None:
 
     `name` is the element's name: it implies the unit where the value carries none.
     """
-    exponent = getattr(value, "Multiplier", None)
-    if exponent is None:
-        exponent = getattr(value, "Exponent", None)
-    mantissa = getattr(value, "Value", None)
-    if exponent is None or mantissa is None:
+    amount = number(value)
+    if amount is None:
         return None
     unit = getattr(value, "Unit", None)
-    if unit is None:
-        unit = next((unit for word, unit in UNITS if word in name), "")
-    return Quantity(mantissa / 10**-exponent if exponent < 0 else float(mantissa * 10**exponent), str(unit))
+    return Quantity(amount, _implied(name) if unit is None else str(unit))
+
+
+def number(value: Any) -> float | None:
+    """The number in a PhysicalValue or RationalNumber, in its unit; None for any other value."""
+    parts = KINDS[type(value)].parts
+    if parts is None:
+        return None
+    exponent, mantissa = parts(value)
+    if exponent is None or mantissa is None:
+        return None
+    return float(mantissa / 10**-exponent if exponent < 0 else mantissa * 10**exponent)
+
+
+class Kind(NamedTuple):
+    """What values of a class are in a message."""
+
+    element: bool
+    """An element with others in it."""
+    parts: Callable[[Any], tuple[Any, Any]] | None
+    """A quantity: how to get its exponent and mantissa."""
+
+
+class Kinds(dict[type, Kind]):
+    """Every class of values that was met."""
+
+    def __missing__(self, kind: type) -> Kind:
+        fields = getattr(kind, "__struct_fields__", ())
+        exponent = next((name for name in ("Multiplier", "Exponent") if name in fields), "")
+        parts = attrgetter(exponent, "Value") if exponent and "Value" in fields else None
+        self[kind] = Kind(issubclass(kind, msgspec.Struct) and parts is None, parts)
+        return self[kind]
+
+
+KINDS: Final = Kinds()
+
+
+@cache
+def _implied(name: str) -> str:
+    """The unit that the name of an element implies."""
+    return next((unit for word, unit in UNITS if word in name), "")
 
 
 def document(message: Any) -> tuple[Any, Any]:
@@ -80,8 +117,10 @@ def document(message: Any) -> tuple[Any, Any]:
 
 def leaves(element: Any) -> dict[str, Any]:
     """Every simple value in `element` by element name; the first wins. Quantities count as simple, lists stay lists."""
-    found: dict[str, Any] = {}
-    _collect(element, found, 0)
+    found = simple(element)
+    for name, value in found.items():
+        if KINDS[type(value)].parts is not None:
+            found[name] = quantity(value, name)
     return found
 
 
@@ -92,23 +131,22 @@ def news(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _collect(element: Any, found: dict[str, Any], depth: int) -> None:
-    for name in getattr(element, "__struct_fields__", ()):
-        value = getattr(element, name)
-        if value is None or name in found or name in ("Header", "Signature"):
+def simple(element: Any) -> dict[str, Any]:
+    """The same, with quantities as they came: for whoever needs few of them. `number` reads them."""
+    found: dict[str, Any] = {}
+    if isinstance(element, msgspec.Struct):
+        _collect(element, found, 0)
+    return found
+
+
+def _collect(element: msgspec.Struct, found: dict[str, Any], depth: int) -> None:
+    for name, value in asdict(element).items():
+        if value is None or name in found:
             continue
-        if not isinstance(value, msgspec.Struct):
+        if not KINDS[type(value)].element:
             found[name] = value
-        elif _is_quantity(type(value)):
-            found[name] = quantity(value, name)
-        elif depth < DEEPEST:
+        elif depth < DEEPEST and name not in ("Header", "Signature"):
             _collect(value, found, depth + 1)
-
-
-@cache
-def _is_quantity(kind: type) -> bool:
-    fields = getattr(kind, "__struct_fields__", ())
-    return "Value" in fields and ("Multiplier" in fields or "Exponent" in fields)
 
 
 def text(value: Any) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hlc import v2gtp
-from hlc.capture.reassembly import PATIENCE_S, WAITING, Framing, Piece, Stream, is_tls, plausible
+from hlc.capture.reassembly import PATIENCE_S, SEGMENTS, WAITING, Framing, Piece, Stream, is_tls, plausible
 
 PAYLOADS = st.lists(st.binary(min_size=1, max_size=90), min_size=1, max_size=12)
 KINDS = (0x8001, 0x8002, 0x8004)
@@ -101,6 +101,17 @@ def test_memory_is_bounded() -> None:
         held += 900 - sum(len(piece.data) for piece in pieces)
         assert held <= WAITING + 900
     assert stream.segment(1 << 30, b"far away", 0.0, 1) == []
+
+
+def test_many_small_segments_behind_a_hole_are_given_out() -> None:
+    """Each one that comes is looked for among those that wait, so these are few."""
+    stream = Stream()
+    stream.synchronize(0)
+    pieces = []
+    for number in range(2, 3 * SEGMENTS):
+        pieces += stream.segment(number, b"x", float(number), number)
+    assert pieces[0].lost == 1
+    assert sum(len(piece.data) for piece in pieces) > SEGMENTS
 
 
 def test_headers_are_told_from_other_octets() -> None:

@@ -127,11 +127,7 @@ def test_quantities(value: int, multiplier: int, unit: UnitSymbol | None, name: 
 
 
 def test_rational_numbers_of_later_protocols_are_quantities() -> None:
-    class RationalNumber:
-        Exponent = -1
-        Value = 4005
-
-    assert quantity(RationalNumber(), "EVTargetVoltage") == Quantity(400.5, "V")
+    assert quantity(RationalNumber(Exponent=-1, Value=4005), "EVTargetVoltage") == Quantity(400.5, "V")
     assert quantity(object()) is None
 
 
