@@ -314,8 +314,9 @@ class Machine:
                 self._settle()
             else:
                 self._look()
+        closed = self.closed
         for key, name, length in self.timers.due(self.now):
-            if self.finished:
+            if self.finished or self.closed is not closed:  # the end clears the timers, those too that pass with it
                 return
             self._timeout(key, name, length)
 
