@@ -21,8 +21,9 @@ EXCESS_S: Final = 10.0
 
 
 class Contactor:
-    """Of one session. `allowed()` is what may flow to the vehicle and from it now, A in all phases together; `clauses`
-    are those of "pilot", "closing", "opening" and "not applied"."""
+    """Of one session. It closes within `contactor_s` after state C, which is awaited for `pilot_s`, and both within
+    `answer_s`: then the answer is due. `allowed()` is what may flow to the vehicle and from it now, A in all phases
+    together; `clauses` are those of "pilot", "closing", "opening" and "not applied"."""
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class Contactor:
         *,
         pilot_s: float,
         contactor_s: float,
+        answer_s: float,
         allowed: Callable[[], tuple[float, float]],
         clauses: Mapping[str, str],
         excess_code: str = "FAILED",
@@ -40,6 +42,7 @@ class Contactor:
         self.outlet = outlet
         self.pilot_s = pilot_s
         self.contactor_s = contactor_s
+        self.answer_s = answer_s
         self.allowed = allowed
         self.clauses = clauses
         self.excess_code = excess_code
@@ -56,7 +59,8 @@ class Contactor:
         if self._deadline is None:
             self._deadline = now + self.pilot_s
         if not self._closing and (pilot is None or pilot.ready):
-            self._closing, self._deadline = True, now + self.contactor_s
+            due = self._deadline - self.pilot_s + self.answer_s
+            self._closing, self._deadline = True, min(now + self.contactor_s, due)
             self.outlet.close()
             self.station.go_live()
         if self._closing and self.outlet.relays_closed():
@@ -65,7 +69,7 @@ class Contactor:
         if now < self._deadline:
             return False
         if self._closing:
-            raise self._refusal("closing", f"the contactor has not closed within {self.contactor_s:g} s")
+            raise self._refusal("closing", "the contactor has not closed in time")
         text = f"the vehicle did not show state C within {self.pilot_s:g} s"
         raise Refusal("FAILED", text, self.clauses.get("pilot"))
 

@@ -58,6 +58,7 @@ class Ac:
             self.outlet,
             pilot_s=PILOT_S,
             contactor_s=CONTACTOR_S,
+            answer_s=PILOT_S + CONTACTOR_S,
             allowed=lambda: (self.amps() * self.phases, 0.0),
             clauses={"pilot": "V2G2-847", "closing": "V2G2-860", "opening": "V2G2-862", "not applied": "V2G2-480"},
         )

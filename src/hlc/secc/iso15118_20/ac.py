@@ -42,10 +42,12 @@ if TYPE_CHECKING:
     from hlc.secc.station import Station
 
 OK: Final = ResponseCode.OK
-PILOT_S: Final = 0.5
-"""So long state C is awaited after PowerDeliveryReq(Start); the vehicle has 250 ms [V2G20-847]."""
+PILOT_S: Final = 1.0
+"""So long state C is awaited after PowerDeliveryReq(Start). The vehicle has 250 ms [V2G20-847]; cars take longer."""
 CONTACTOR_S: Final = 0.9
 """So long the contactor may move. The text gives it 3 s [V2G20-860], and 1.5 s to the answer that waits for it."""
+ANSWER_S: Final = 1.4
+"""So long pilot and contactor may take together."""
 
 
 ONE_WAY: Final = Types(AC_CPDReqEnergyTransferMode, Scheduled_AC_CLReqControlMode, Dynamic_AC_CLReqControlMode)
@@ -84,6 +86,7 @@ class Conversation(common.Conversation):
             self.outlet,
             pilot_s=PILOT_S,
             contactor_s=CONTACTOR_S,
+            answer_s=ANSWER_S,
             allowed=self._amps,
             clauses={"pilot": "V2G20-847", "closing": "V2G20-860"},
             excess_code=ResponseCode.FAILED_EVPowerProfileViolation,

@@ -496,6 +496,25 @@ class TestAc:
         assert talk.later(ChargeProgress.Start, talk.schedule()).ResponseCode is ResponseCode.FAILED
         assert not outlet.relays
 
+    @pytest.mark.parametrize(
+        ("ready_s", "stuck", "code"),
+        [
+            (0.8, False, ResponseCode.OK),
+            (0.8, True, ResponseCode.FAILED_ContactorError),
+            (1.2, False, ResponseCode.FAILED),
+        ],
+    )
+    def test_a_vehicle_that_is_slow_to_state_c_is_answered_in_time(
+        self, talk_with: Callable[..., Talk], ready_s: float, stuck: bool, code: ResponseCode
+    ) -> None:
+        talk, outlet = self.charging(talk_with)
+        profile, began = talk.schedule(), talk.now
+        outlet.stuck = stuck
+        outlet.control_pilot = lambda: ControlPilot.C if talk.now - began >= ready_s else ControlPilot.B  # type: ignore[method-assign]
+        assert talk.later(ChargeProgress.Start, profile).ResponseCode is code
+        assert talk.now - began <= 1.5
+        assert outlet.relays is (code is ResponseCode.OK)
+
     def test_a_target_where_there_is_less(self, talk_with: Callable[..., Talk]) -> None:
         talk, outlet = self.charging(talk_with)
         talk.later(ChargeProgress.Start, talk.schedule())
