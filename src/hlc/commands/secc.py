@@ -187,10 +187,10 @@ class Bay:
 
     async def _pass_on(self, server: StationServer, ended: asyncio.Queue[bool]) -> None:
         while True:
-            good = (await server.ended.get()).good
+            machine = await server.ended.get()
             if self.plug is not None:
-                self.plug.session_ended(good=good)
-            ended.put_nowait(good)
+                self.plug.session_ended(good=machine.good, paused=machine.paused is not None)
+            ended.put_nowait(machine.good)
 
     async def _drop(self, why: str, ended: asyncio.Queue[bool]) -> None:
         """End the sessions at once, and tell."""
@@ -250,14 +250,16 @@ class Plug:
         """Until matching has failed, with `once`. Raises `SetupError` when the interface is gone."""
         await self.matching.unless_broken(self._gave_up.wait())
 
-    def session_ended(self, *, good: bool) -> None:
+    def session_ended(self, *, good: bool, paused: bool = False) -> None:
         """Leave the network, and be ready for the next vehicle, or after a failure for the same; unless one has come
-        already."""
+        already. A vehicle that has paused finds it again."""
         if self._once or self.server is None or self.server.sessions:
             return
         link = self.matching.machine.link
         if link is None or link.run_id != self._run_id:
             self.matching.renew_pilot()
+        elif paused:
+            self.matching.pause()
         elif good:
             self.matching.part()
         else:

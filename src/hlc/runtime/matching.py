@@ -149,6 +149,12 @@ class Matching:
         else:
             self._run(self.machine.terminate)
 
+    def pause(self) -> None:
+        """The vehicle has paused its session, and is to find the same network when it wakes. Where no control pilot is
+        wired nobody would tell of that: then the link stays as it is."""
+        if self._pilot is not None:
+            self._run(self.machine.pause)
+
     def renew_pilot(self) -> None:
         """Show on the control pilot once more what is to be shown: a session that ended has switched it off."""
         if self._pilot is not None:

@@ -32,8 +32,8 @@ class FakeServer:
             raise self.failure
         await asyncio.Event().wait()
 
-    def session(self, *, good: bool) -> None:
-        self.ended.put_nowait(SimpleNamespace(good=good))
+    def session(self, *, good: bool, paused: object = None) -> None:
+        self.ended.put_nowait(SimpleNamespace(good=good, paused=paused))
 
 
 class FakeBay(secc.Bay):
@@ -94,6 +94,9 @@ class FakeMatching:
 
     def part(self) -> None:
         self.did.append("part")
+
+    def pause(self) -> None:
+        self.did.append("pause")
 
     def renew_pilot(self) -> None:
         self.did.append("renew pilot")
@@ -222,6 +225,12 @@ def test_after_a_session_the_network_is_left_for_the_next_vehicle(good: bool, co
     server = FakeServer()
     server.session(good=good)
     assert matched(server, once=False)[:2] == (code, ["start", did, "leave"])
+
+
+def test_a_vehicle_that_has_paused_finds_the_network_again() -> None:
+    server = FakeServer()
+    server.session(good=True, paused="the session")
+    assert matched(server, once=False)[:2] == (0, ["start", "pause", "leave"])
 
 
 def test_the_link_stays_while_the_vehicle_has_come_again() -> None:

@@ -268,6 +268,32 @@ def test_after_a_session_that_ended_well_the_outlet_waits_for_the_vehicle_to_wak
     assert F not in [signal.state for _, signal in scene.pilot]
 
 
+def test_after_a_pause_the_vehicle_finds_the_same_network() -> None:
+    links: list[bytes] = []
+
+    async def story(scene: Scene) -> None:
+        scene.plug()
+        await scene.matched()
+        for end in (scene.station, scene.car):
+            end.pause()
+        assert scene.outlet.shown == NO_PWM
+        await asyncio.sleep(600.0)
+        assert not scene.station.linked
+        for end in (scene.station, scene.car):
+            assert end.machine.state is State.PAUSED
+            assert end.machine.link is not None
+            links.append(end.machine.link.nmk)
+        scene.ev.show_ready(ready=True)
+        await asyncio.sleep(0.3)
+        scene.ev.show_ready(ready=False)
+        await scene.matched()
+        assert scene.station.machine.link is not None
+        links.append(scene.station.machine.link.nmk)
+
+    play(story)
+    assert len(set(links)) == 1
+
+
 def test_a_station_goes_by_its_pilot() -> None:
     dropped: list[str] = []
 
