@@ -54,7 +54,7 @@ class Supply:
         cars ask for 0 A here and mean the voltage (Tesla Model Y, Polestar 2).
         """
         self.want(wish)
-        target = min(self.wanted.volts, self.vehicle.max_volts, self.outlet.limits().max_volts)
+        target = min(self.wanted.volts, self.vehicle.max_volts, self._tested(self.outlet.limits()).max_volts)
         self.outlet.output(target, decisions.PRECHARGE_AMPS)
         if decisions.matched(self.outlet.volts(), target):
             self.conversation.reached(request)
@@ -74,11 +74,17 @@ class Supply:
 
     def deliver(self, limits: SupplyLimits) -> Granted:
         """Give what the vehicle wants, within these limits and its own; what of it that is."""
-        granted = decisions.grant(self.wanted, self.vehicle, limits, self.outlet.volts())
+        granted = decisions.grant(self.wanted, self.vehicle, self._tested(limits), self.outlet.volts())
         if self.conversation.delivering:
             self.outlet.output(granted.volts, granted.amps)
         self.station.measured()
         return granted
+
+    def _tested(self, limits: SupplyLimits) -> SupplyLimits:
+        """No voltage above that of the cable check, whatever limits the vehicle tells later."""
+        if self.check is None:
+            return limits
+        return limits._replace(max_volts=min(limits.max_volts, self.check.test_volts))
 
     def welding_detection(self, request: Any) -> None:
         """Note what is not as it should be. [V2G-DC-556], [V2G2-920]"""

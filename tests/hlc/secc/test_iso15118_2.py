@@ -742,3 +742,10 @@ def test_what_the_vehicle_wants_is_limited() -> None:
     talk.deliver()
     talk.ask(demand(volts=1000, amps=1000, EVMaximumCurrentLimit=physical(50, "A")))
     assert (talk.outlet.set_volts, talk.outlet.set_amps) == (420.0, 50.0)
+
+
+def test_no_voltage_above_that_of_the_cable_check() -> None:
+    talk = Talk()
+    talk.deliver()
+    talk.ask(demand(volts=480, amps=50, EVMaximumVoltageLimit=physical(490, "V")))
+    assert talk.outlet.set_volts == 470.0  # 50 V above what the vehicle said before

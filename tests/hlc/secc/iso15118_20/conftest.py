@@ -68,10 +68,10 @@ class Talk:
         self.wait(STEP_S)
         return schema.decode(sent.payload)
 
-    def beside(self, kind: Any, **fields: Any) -> Any:
+    def beside(self, kind: Any, of: str = "common", **fields: Any) -> Any:
         """The same on the side stream for schedules."""
         header = MessageHeader(SessionID=self.station.session_id or bytes(8), TimeStamp=1_700_000_000)
-        schema = exi.schema("iso15118_20_common")
+        schema = exi.schema(f"iso15118_20_{of}")
         effects = self.station.receive(0x8101, schema.encode(kind(Header=header, **fields)), self.now)
         self.effects += effects
         [sent] = [effect for effect in effects if isinstance(effect, Send)]

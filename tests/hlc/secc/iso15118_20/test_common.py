@@ -454,6 +454,16 @@ class TestBeside:
         )
         assert answer.ResponseCode is ResponseCode.FAILED_SequenceError
 
+    def test_no_voltage_above_that_of_the_cable_check(self, station: Callable[..., Dc]) -> None:
+        one = station()
+        one.charging()
+        one.loop(wish(10.0))
+        said = limits(EVMaximumVoltage=490.0, EVMaximumChargeCurrent=5.0)
+        answer = one.talk.beside(dc.DC_ChargeParameterDiscoveryReq, "dc", DC_CPDReqEnergyTransferMode=said)
+        assert answer.ResponseCode is ResponseCode.OK
+        one.loop(wish(10.0, volts=480.0))
+        assert (one.outlet.set_volts, one.outlet.set_amps) == (470.0, 5.0)  # 50 V above what the vehicle said then
+
     def exchange(self, one: Dc) -> None:
         """The first half of a renegotiation."""
         answer = one.talk.beside(
