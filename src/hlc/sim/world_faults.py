@@ -160,7 +160,7 @@ def isolation(hit: Hit) -> Expected:
     hit.pair.outlet.isolation_ohm = 50_000.0
     conversation: Any = hit.station.conversation
     holder = getattr(conversation, "dc", None) or getattr(conversation, "power", None) or conversation
-    check = getattr(holder, "check", None)
+    check = getattr(getattr(holder, "supply", None), "check", None)
     return WELL if check is not None and check.measured else BAD
 
 
