@@ -50,3 +50,11 @@ def test_links_lead_somewhere() -> None:
     anchors = {re.sub("[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
     for link in re.findall(r"\]\(([^)]+)\)", TEXT):
         assert link[1:] in anchors if link.startswith("#") else (PAGE.parent / link).exists(), link
+
+
+def test_every_column_for_analysis_is_listed() -> None:
+    from hlc.capture.views.rows import COLUMNS
+
+    page = (PAGE.parent / "analysis.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(["file", *COLUMNS, "message"])

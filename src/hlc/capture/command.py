@@ -40,6 +40,8 @@ EPILOG: Final = """examples:
   hlc decode session.pcapng --keylog keys.log   what was said over TLS, too
   hlc decode session.pcap --keylog keys.log --write open.pcapng    a copy that everybody can decrypt
   hlc decode session.pcapng --write shown.pcapng --redact          a copy that does not tell whose it is
+  hlc decode captures/                          all captures in there, on all cores: a table of their sessions
+  hlc decode captures/ --parquet out/           and every message of them in files for analysis
 """
 BEGINNING: Final = 64
 """Octets by which a capture, a message and hexadecimal text are told apart."""
@@ -50,14 +52,14 @@ FRAMES_BETWEEN: Final = 256
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `hlc decode`."""
     parser.epilog = EPILOG
-    parser.usage = "hlc decode [OPTION ...] FILE|HEX|-"
+    parser.usage = "hlc decode [OPTION ...] FILE|DIRECTORY|HEX|- ..."
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    what = "a capture (pcap, pcapng), a payload in hexadecimal or a file of one, or - for standard input"
-    parser.add_argument("input", nargs="+", metavar="FILE|HEX|-", help=what)
-    shown = forms.add_arguments(parser, "a copy as pcapng that holds the secrets of its TLS connections")
-    shown.add_argument("--frame", type=int, metavar="N", help="the messages of one frame, whole, as a tree")
+    what = "captures (pcap, pcapng) or directories of them; a payload as hexadecimal or file; - for standard input"
+    parser.add_argument("input", nargs="+", metavar="INPUT", help=what)
+    forms.add_arguments(parser, "a copy as pcapng that holds the secrets of its TLS connections", recorded=True)
 
-    parser.add_argument("--redact", action="store_true", help="with --write: a copy that does not tell whose it is")
+    several = parser.add_argument_group("of several captures (--summary, --timing, --parquet)")
+    several.add_argument("--dask", metavar="ADDRESS", help="decode them on a Dask cluster that reaches the same files")
 
     payload = parser.add_argument_group("of a payload (--bits: also of a --frame)")
     payload.add_argument("--schema", metavar="NAME", help="read it by this schema only; without it all are tried")
@@ -87,20 +89,32 @@ def _decode(args: argparse.Namespace) -> int:
         return _complain(reading.unknown(args.schema), 2)
     if name == "-":
         return _stream(sys.stdin.buffer, "standard input", args)
+    if not os.path.exists(name) and any(map(os.path.exists, args.input)):
+        missing = [other for other in args.input if not os.path.exists(other)]
+        return _complain(f"{missing[0]}: no such file", 2) if missing else _many(args)
     if not os.path.exists(name):
-        if len(args.input) > 1 and os.path.exists(args.input[0]):
-            return _complain("one capture at a time, please", 2)
         if single.looks_like_hex(name):
             return _hexadecimal(name, args)
         return _complain(f"{name}: no such file, and no hexadecimal", 2)
     if os.path.isdir(name):
-        return _complain(f"{name} is a directory: name a capture in it", 2)
+        return _many(args)
+    if args.dask is not None:
+        return _complain("--dask is for a directory of captures, or several of them", 2)
     try:
         stream = open(name, "rb", buffering=0)  # noqa: SIM115
     except OSError as error:
         return _complain(f"{name}: {error.strerror or error}", 2)
     with stream:
         return _stream(stream, name, args)
+
+
+def _many(args: argparse.Namespace) -> int:
+    """Several captures, or a directory of them."""
+    from hlc.capture import many
+
+    if wrong := many.conflict(args):
+        return _complain(wrong, 2)
+    return many.decode(args, args.input, _remark)
 
 
 def _complain(text: str, code: int) -> int:

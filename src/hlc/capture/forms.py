@@ -25,8 +25,8 @@ LINES: Final = 512
 """So many lines are written at once at most."""
 
 
-def add_arguments(parser: argparse.ArgumentParser, write: str) -> argparse._MutuallyExclusiveGroup:
-    """The options that choose a report; `write` is what `--write` writes. Returns the group of views, to add to it."""
+def add_arguments(parser: argparse.ArgumentParser, write: str, *, recorded: bool = False) -> None:
+    """The options that choose a report; `write` is what `--write` writes. Some are for recordings only."""
     views = parser.add_argument_group("what to show of a capture (without one of these: every message)")
     shown = views.add_mutually_exclusive_group()
     shown.add_argument("--summary", action="store_true", help="counts, and how each matching and session went")
@@ -34,10 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser, write: str) -> argparse._Mutu
     shown.add_argument("--timeline", action="store_true", help="the states of either side against time, as a chart")
     shown.add_argument("--timing", action="store_true", help="how long everything took, against what is allowed")
     shown.add_argument("--csv", action="store_true", help="a row per message, with its figures, for analysis")
+    if recorded:
+        shown.add_argument("--frame", type=int, metavar="N", help="the messages of one frame, whole, as a tree")
 
     files = parser.add_argument_group("files to write (--plot and --parquet: instead of showing every message)")
     files.add_argument("--plot", metavar="FILE", help="a picture (png, svg, pdf) of each session")
     files.add_argument("--write", metavar="FILE", help=write)
+    if recorded:
+        files.add_argument("--redact", action="store_true", help="of --write: a copy that does not tell whose it is")
     files.add_argument("--parquet", metavar="FILE", help="a row per message, with its figures and the whole message")
 
     written = parser.add_argument_group("in which form")
@@ -47,7 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser, write: str) -> argparse._Mutu
 
     secrets = parser.add_argument_group("of TLS")
     secrets.add_argument("--keylog", metavar="FILE", help="secrets of TLS (NSS key log) besides those in the capture")
-    return shown
 
 
 def view(args: argparse.Namespace) -> str:

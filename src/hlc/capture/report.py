@@ -391,7 +391,11 @@ class JsonSummary(Report):
     """One JSON object about the capture."""
 
     def totals(self, totals: Totals, damage: list[str]) -> None:
-        summary = {
+        self.out(msgspec.json.encode(self.summary(totals, damage)).decode())
+
+    def summary(self, totals: Totals, damage: list[str]) -> dict[str, Any]:
+        """The object as plain data."""
+        return {
             "frames": totals.frames,
             "messages": {name: count for name, count in sorted(totals.messages.items()) if not name.startswith("sdp:")},
             "undecoded": sum(totals.undecoded.values()),
@@ -405,7 +409,6 @@ class JsonSummary(Report):
             "damage": damage,
             "notes": overall(totals),
         }
-        self.out(msgspec.json.encode(summary).decode())
 
 
 def _link(session: Session) -> str:

@@ -253,7 +253,6 @@ def test_text_that_neither_terminal_nor_xml_can_take(capsys: pytest.CaptureFixtu
     ("arguments", "code", "words"),
     [
         (["nowhere.pcap"], 2, "nowhere.pcap: no such file"),
-        (["/"], 2, "is a directory"),
         (["809a0z11d0"], 2, "not hexadecimal: 'z' at character 6"),
         (["809a011"], 2, "7 hexadecimal digits"),
         (["80 9a 02 1g"], 2, "'g' at character 11"),

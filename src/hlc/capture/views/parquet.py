@@ -59,7 +59,7 @@ class Writer:
         self._times = [place for place, name in enumerate(columns) if name in time_columns]
         self._schema = pyarrow.schema(
             [
-                (name, moment if name in time_columns else words if name in REPEATED else kinds[kind])
+                (name, moment if name in time_columns else words if kind is str and name in REPEATED else kinds[kind])
                 for name, kind in columns.items()
             ]
         )

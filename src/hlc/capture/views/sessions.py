@@ -18,17 +18,17 @@ COLOURS: Final = {"good": "green", "failed": "red", "unfinished": "yellow"}
 COLUMNS: Final = (
     Column("#", right=True),
     Column("file", elastic=True),
-    Column("start UTC", rank=2),
-    Column("lasts", right=True, rank=1),
+    Column("start UTC", rank=4),
+    Column("lasts", right=True, rank=2),
     Column("protocol"),
-    Column("mode"),
+    Column("mode", rank=1),
     Column("TLS", rank=6),
     Column("outcome"),
-    Column("SoC %", right=True, rank=4),
-    Column("kWh", right=True),
-    Column("max V", right=True, rank=5),
-    Column("max A", right=True, rank=5),
-    Column("reason", elastic=True, rank=3),
+    Column("SoC %", right=True, rank=5),
+    Column("kWh", right=True, rank=3),
+    Column("max V", right=True, rank=7),
+    Column("max A", right=True, rank=7),
+    Column("reason", elastic=True),
 )
 
 ROOM: Final = 125
@@ -48,6 +48,8 @@ def lines(entries: Sequence[Entry], width: int, *, unicode: bool = True) -> Iter
 
 
 def _cells(entry: Entry, many: bool, short: bool) -> list[str]:
+    if entry["number"] is None:  # a capture without a session
+        return ["", clean(entry["file"]), *[""] * 5, entry["outcome"], *[""] * 4, clean(entry["reason"])]
     charged = entry["peak_voltage"] or entry["peak_current"] or entry["energy_wh"]
     protocol = entry["protocol"] or ""
     tls = entry["tls"]
@@ -56,7 +58,7 @@ def _cells(entry: Entry, many: bool, short: bool) -> list[str]:
         clean(entry.get("file", "")),
         _moment(entry["start"], "%Y-%m-%d %H:%M" if many else "%H:%M:%S"),
         _length(entry["end"] - entry["start"]),
-        SHORT.get(protocol, "15118-20" if protocol.startswith("iso15118_20") else clean(protocol)[:20]),
+        protocol_name(protocol),
         entry["mode"] or "",
         "" if tls is None else (tls["version"] or "?").removeprefix("TLS "),
         entry["outcome"],
@@ -66,6 +68,11 @@ def _cells(entry: Entry, many: bool, short: bool) -> list[str]:
         f"{entry['peak_current']:.0f}" if charged else "",
         clean(_reason(entry, short)),
     ]
+
+
+def protocol_name(protocol: str) -> str:
+    """A protocol in few columns."""
+    return SHORT.get(protocol, "15118-20" if protocol.startswith("iso15118_20") else clean(protocol)[:20])
 
 
 def _reason(entry: Entry, short: bool) -> str:

@@ -35,10 +35,15 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int, 
             break
         shown.remove(lowest)
     spare = max(0, width - sum(least[place] + GAP for place in shown) + GAP)
-    for place in shown:
-        given = min(spare, widths[place] - least[place])
-        least[place] += given
-        spare -= given
+    hungry = [place for place in shown if least[place] < widths[place]]
+    while spare and hungry:
+        share = max(1, spare // len(hungry))
+        for place in list(hungry):
+            given = min(spare, share, widths[place] - least[place])
+            least[place] += given
+            spare -= given
+            if least[place] == widths[place]:
+                hungry.remove(place)
     more = "…" if unicode else "~"
 
     def line(cells: Sequence[str]) -> str:

@@ -7,13 +7,12 @@ captures can be added up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from hlc.capture.conversation import title
 from hlc.capture.doctor import Verdict
 from hlc.capture.exchanges import Exchange, Exchanges, Passed
 from hlc.capture.report import Print, Report
@@ -21,6 +20,7 @@ from hlc.capture.seen import Seen
 from hlc.capture.session import Session
 from hlc.capture.sketch import EXACT, WIDTH, Sketch
 from hlc.capture.totals import Totals
+from hlc.capture.views.sessions import protocol_name
 from hlc.capture.views.table import Column, table
 from hlc.trace.events import Message
 
@@ -109,9 +109,9 @@ class Timing:
         """A session is over."""
         self._passed(self._exchanges.over(session), session.protocol or "", session.end.frame)
 
-    def merge(self, other: Timing) -> None:
-        """Take in the times of another capture; frames are then of no meaning."""
-        for key, row in other.rows.items():
+    def add(self, rows: Mapping[Key, Row]) -> None:
+        """Take in the rows of another capture; frames are then of no meaning."""
+        for key, row in rows.items():
             self._row(*key, row.performance_s, row.timeout_s, row.partly).merge(row)
 
     def of(self, kind: str) -> Iterator[tuple[Key, Row]]:
@@ -183,7 +183,7 @@ def lines(timing: Timing, width: int, *, unicode: bool = True, frames: bool = Tr
             continue
         columns = [
             Column(first),
-            Column("protocol", rank=1),
+            Column("protocol"),
             Column("count", right=True, rank=3),
             Column("p50", right=True, rank=4),
             Column("p99", right=True),
@@ -213,7 +213,7 @@ def lines(timing: Timing, width: int, *, unicode: bool = True, frames: bool = Tr
 def _cells(key: Key, row: Row, frames: bool, several: bool) -> list[str]:
     return [
         key.name.removesuffix("Res"),
-        title(key.protocol) if several and key.protocol else "",
+        protocol_name(key.protocol) if several else "",
         str(row.times.count),
         duration(row.times.quantile(0.5)),
         duration(row.times.quantile(0.99)),
