@@ -2,8 +2,8 @@
 
 The machine starts when the connection is ready for messages: at once, or after the handshake of TLS. A station that
 serves both tells by the first octet. A handshake that fails or takes too long ends the connection before it has begun.
-Where the connection has to ask first (`ask`), the machine starts when it is let in; until then the machine is left
-alone, for its outlet may be another's.
+Where the connection has to ask first (`ask`), the machine starts when a vehicle's first message has come and it is let
+in; until then the machine is left alone, for its outlet may be another's.
 
 Whatever the peer or the network does ends here in a call to the machine: bytes, the end of the stream, a broken
 connection, a peer that does not read. An exception in our own code is reported, the machine made safe, and the
@@ -19,6 +19,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
+import exi
+from exi.messages.sap import supportedAppProtocolReq
 from hlc.flow import Close, Effect, Machine, Transport
 from hlc.security.handshake import HANDSHAKE, Version
 from hlc.security.layer import PLAIN, Layer, Security, TlsError
@@ -43,7 +45,8 @@ class Connection(asyncio.Protocol):
 
     `finished` is done when the machine has finished, `closed` when the connection has closed besides. `linger_s` is how
     long the peer may take to close after we have ended the session; 0 closes at once. `ask` is called when the peer has
-    said something whole that may begin a session; whoever is asked calls `let_in` or `drop`, now or later.
+    sent a supportedAppProtocolReq, with which every session begins; whoever is asked calls `let_in` or `drop`, now or
+    later.
     """
 
     def __init__(
@@ -60,6 +63,8 @@ class Connection(asyncio.Protocol):
         """The peer's address, without scope."""
         self.spoke = False
         """Whether the peer has sent anything."""
+        self.heard = 0
+        """So many messages came to the machine."""
         self.started = False
         """Whether it came to a session: TLS stands, or was done without; and it was let in, where it had to ask."""
         self.tls: Layer | None = None
@@ -110,7 +115,7 @@ class Connection(asyncio.Protocol):
             if first and self.tls is None and data[0] == HANDSHAKE:
                 fault = "it begins with TLS, which is not offered here: see --tls and --pki"
         if self._ask is not None and not self.started:
-            frames = self._from_sap_on(frames)
+            frames, fault = self._from_sap_on(frames, fault)
         if frames and self._ask is not None and not self.started:
             self._early = frames
             if self._transport is not None:
@@ -214,13 +219,21 @@ class Connection(asyncio.Protocol):
 
     # before the machine is started
 
-    def _from_sap_on(self, frames: list[Frame]) -> list[Frame]:
-        """What may begin a session. Frames that mean nothing before that are passed over: they take no outlet."""
-        for number, (payload_type, _) in enumerate(frames):
-            if payload_type == PayloadType.EXI:
-                return frames[number:]
-            self._note(f"discarded a frame of payload type 0x{payload_type:04X}: a session begins with 0x8001")
-        return []
+    def _from_sap_on(self, frames: list[Frame], fault: str | None) -> tuple[list[Frame], str | None]:
+        """The frames that begin a session, and a fault if there is one before or behind them. What means nothing before
+        a session is passed over."""
+        for number, (payload_type, payload) in enumerate(frames):
+            if payload_type != PayloadType.EXI:
+                self._note(f"discarded a frame of payload type 0x{payload_type:04X}, which means nothing here")
+                continue
+            try:
+                message = exi.schema("sap").examine(payload).message
+            except exi.DecodeError as error:
+                return [], f"not a sap message: {error}"
+            if isinstance(message, supportedAppProtocolReq):
+                return frames[number:], fault
+            return [], f"{type(message).__name__} where a session begins with supportedAppProtocolReq"
+        return [], fault
 
     def _expect(self, seconds: float, otherwise: str) -> None:
         self._waiting = self._loop.call_later(seconds, self._too_late, otherwise)
@@ -238,6 +251,7 @@ class Connection(asyncio.Protocol):
 
     def _serve(self, frames: list[Frame]) -> None:
         for payload_type, payload in frames:  # a machine that has closed ignores the rest
+            self.heard += 1
             self._run(partial(self.machine.receive, payload_type, payload))
 
     def _run(self, step: Callable[[float], Sequence[Effect]]) -> None:

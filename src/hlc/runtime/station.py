@@ -1,10 +1,11 @@
 """A station on an interface: it announces itself by SDP and serves vehicles over TCP.
 
 Each connection has a machine of its own; whatever happens on one connection, the server goes on. A connection is
-nobody's until something whole has been said on it, so that neither silence nor noise keeps a vehicle out. Then:
+nobody's until a vehicle's first message has come on it, so that neither silence nor noise keeps a vehicle out. Then:
 
 - There is an outlet free: it is served. Where the session before has not left it safe yet, the message waits.
-- The same vehicle (its link-local address) has a session: it has lost the old connection, which is dropped.
+- The same vehicle (its link-local address) has a session: it has lost the old connection, which is dropped; unless it
+  goes on talking there, which it has a moment for.
 - Otherwise it is refused, with a note in the trace.
 
 Where SLAC runs, nobody is served who is not matched: `linked` tells whether somebody is.
@@ -37,6 +38,10 @@ AT_ONCE: Final = 16
 """So many are taken from it at once: sessions that go on must not wait for a crowd."""
 IDLE: Final = 256
 """So many connections may be open that have no session yet, or none any more."""
+OPENING: Final = 1
+"""With so many messages a session has not begun yet: the protocol is agreed, and nothing more."""
+DOUBT_S: Final = 0.6
+"""So long a vehicle may take to show that it has not lost its session: a charging loop turns faster."""
 TOLD_PER_S: Final = 20
 """Events of connections that have no session: the trace gets so many of them in a second at most."""
 
@@ -159,18 +164,42 @@ class StationServer:
         )
 
     def _asked(self, connection: Connection) -> None:
-        """Something whole has been said on a connection."""
-        peer = connection.peer
-        refusal = self._taken(peer)
+        """A vehicle's first message has come on a connection."""
+        refusal = self._taken(connection.peer)
         if refusal:
-            self._note(f"refused a connection from {peer}: {refusal}")
-            connection.drop(refusal)
+            self._refuse(connection, refusal)
             return
-        before = self._before(peer)
-        if before is not None:
-            why = "the vehicle opened a new connection"
-            self._note(f"dropped the connection of {peer}: {why}")
-            before.drop(why)
+        before = self._before(connection.peer)
+        if before is None:
+            self._admit(connection)
+        elif before.heard <= OPENING:
+            self._replace(before, connection)
+        else:
+            asyncio.get_running_loop().call_later(DOUBT_S, self._doubted, before, before.heard, connection)
+
+    def _doubted(self, before: Connection, heard: int, connection: Connection) -> None:
+        """A vehicle that has a session has come anew, and had time to show whether it is still there."""
+        if connection.over:
+            return
+        if before.over:
+            self._asked(connection)
+        elif before.heard > heard:
+            self._refuse(connection, "the vehicle goes on with its session on another connection")
+        else:
+            self._replace(before, connection)
+
+    def _replace(self, before: Connection, connection: Connection) -> None:
+        why = "the vehicle opened a new connection"
+        self._note(f"dropped the connection of {before.peer}: {why}")
+        before.drop(why)
+        self._asked(connection)
+
+    def _refuse(self, connection: Connection, why: str) -> None:
+        self._note(f"refused a connection from {connection.peer}: {why}")
+        connection.drop(why)
+
+    def _admit(self, connection: Connection) -> None:
+        """An outlet is free, or will soon be."""
         busy = [session for session in self._holding if not session.finished.done()]
         if len(busy) >= self._outlets:
             for session in busy:

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 import exi
+from exi.messages import din70121 as din
 from hlc import sap
+from hlc.rules.din70121 import wrap
 from hlc.runtime.discovery import Found
 from hlc.runtime.errors import SetupError
 from hlc.runtime.interfaces import Interface, find
@@ -26,6 +28,13 @@ from hlc.v2gtp import PayloadType, Splitter, frame
 
 Play = Callable[[Coroutine[Any, Any, None]], None]
 SAP_REQUEST = frame(PayloadType.EXI, exi.schema("sap").encode(sap.offer([sap.DIN70121])))
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control pilot's oscillator need not go on for 1.5 s, nor the station wait 2 s for the vehicle to close."""
+    monkeypatch.setattr("hlc.secc.din70121.Conversation.oscillator_retain_s", 0.02)
+    monkeypatch.setattr("hlc.runtime.station.LINGER_S", 0.1)
 
 
 class Serving:
@@ -108,6 +117,73 @@ def test_the_same_vehicle_replaces_its_old_connection(
     play(test())
 
 
+async def set_up(sock: socket.socket) -> None:
+    """A session."""
+    assert await handshake(sock)
+    await ask(sock, din.SessionSetupReq(EVCCID=bytes(6)), bytes(8))
+
+
+async def ask(sock: socket.socket, request: Any, session_id: bytes = b"7" * 8) -> str:
+    loop = asyncio.get_running_loop()
+    data = frame(PayloadType.EXI, exi.schema("din70121").encode(wrap(session_id, request)))
+    await loop.sock_sendall(sock, data)
+    answer: Any = exi.schema("din70121").decode((await loop.sock_recv(sock, 1000))[8:])
+    return str(answer.Body.BodyElement.ResponseCode.value)
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_who_comes_anew_during_his_session_has_lost_it_unless_it_goes_on(
+    loopback: str, play: Play, monkeypatch: pytest.MonkeyPatch, alive: bool
+) -> None:
+    monkeypatch.setattr("hlc.runtime.station.DOUBT_S", 0.05)
+
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        async with serving(await find(loopback)) as made:
+            monkeypatch.setattr(Interface, "loopback", False)
+            with await made.connect() as first, await made.connect() as second:
+                await set_up(first)
+                await loop.sock_sendall(second, SAP_REQUEST)
+                await asyncio.sleep(0.02)
+                if alive:
+                    assert await ask(first, din.ServiceDiscoveryReq()) == "OK"
+                    assert await loop.sock_recv(second, 100) == b""
+                    assert made.notes[-1].endswith("the vehicle goes on with its session on another connection")
+                    payment = din.ServicePaymentSelectionReq(
+                        SelectedPaymentOption=din.PaymentOption.ExternalPayment,
+                        SelectedServiceList=din.SelectedServiceList(SelectedService=[din.SelectedService(ServiceID=1)]),
+                    )
+                    assert await ask(first, payment) == "OK"
+                else:
+                    assert len(Splitter().feed(await loop.sock_recv(second, 100))) == 1
+                    assert await loop.sock_recv(first, 100) == b""
+
+    play(test())
+
+
+def test_noise_of_the_same_vehicle_does_not_touch_its_session(
+    loopback: str, play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hlc.runtime.station.DOUBT_S", 0.01)
+
+    async def test() -> None:
+        async with serving(await find(loopback)) as made:
+            monkeypatch.setattr(Interface, "loopback", False)
+            with await made.connect() as first:
+                await set_up(first)
+                for data in (b"GET / HTTP/1.1", frame(PayloadType.EXI, b"garbage"), frame(0x1234, b""), ANSWER):
+                    with await made.connect() as noise:
+                        await asyncio.get_running_loop().sock_sendall(noise, data)
+                        noise.shutdown(socket.SHUT_WR)
+                        assert await asyncio.get_running_loop().sock_recv(noise, 100) == b""
+                await asyncio.sleep(0.02)
+                assert await ask(first, din.ServiceDiscoveryReq()) == "OK"
+            assert not (await made.server.ended.get()).good
+            assert made.server.ended.empty()
+
+    play(test())
+
+
 def test_silent_connections_do_not_hold_the_outlet(loopback: str, play: Play) -> None:
     async def test() -> None:
         async with serving(await find(loopback)) as made:
@@ -123,7 +199,7 @@ def test_silent_connections_do_not_hold_the_outlet(loopback: str, play: Play) ->
 def test_the_next_vehicle_is_served_after_a_session_that_broke(loopback: str, play: Play) -> None:
     async def test() -> None:
         async with serving(await find(loopback)) as made:
-            for data in (frame(PayloadType.EXI, b"garbage"), SAP_REQUEST):
+            for data in (SAP_REQUEST + frame(PayloadType.EXI, b"garbage"), SAP_REQUEST):
                 with await made.connect() as sock:
                     await asyncio.get_running_loop().sock_sendall(sock, data)
                 assert not (await made.server.ended.get()).good
@@ -134,8 +210,17 @@ def test_the_next_vehicle_is_served_after_a_session_that_broke(loopback: str, pl
     play(test())
 
 
-@pytest.mark.parametrize("data", [b"", b"garbage of no kind", SAP_REQUEST[:-1]])
-def test_a_connection_on_which_nothing_whole_is_said_is_no_session(loopback: str, play: Play, data: bytes) -> None:
+ANSWER = frame(PayloadType.EXI, exi.schema("sap").encode(sap.negotiate(sap.offer([sap.DIN70121]), [])[0]))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"garbage of no kind", SAP_REQUEST[:-1], frame(PayloadType.EXI, b"garbage"), frame(0x1234, b""), ANSWER],
+    ids=["nothing", "garbage", "a cut message", "garbage EXI", "an unknown payload type", "an answer"],
+)
+def test_a_connection_on_which_no_vehicle_makes_itself_known_is_no_session(
+    loopback: str, play: Play, data: bytes
+) -> None:
     async def test() -> None:
         async with serving(await find(loopback)) as made:
             with await made.connect() as sock:
@@ -199,6 +284,7 @@ def test_connections_without_a_session_make_way(loopback: str, play: Play, monke
     async def test() -> None:
         async with serving(await find(loopback)) as made:
             vehicle = await made.connect()
+            assert await handshake(vehicle)
             await asyncio.get_running_loop().sock_sendall(vehicle, frame(PayloadType.EXI, b"garbage"))
             assert await asyncio.get_running_loop().sock_recv(vehicle, 100) == b""
             assert made.server.sessions  # it has ended; the vehicle does not close
