@@ -65,6 +65,8 @@ class Connection(asyncio.Protocol):
         """Whether the peer has sent anything."""
         self.heard = 0
         """So many messages came to the machine."""
+        self.heard_at = 0.0
+        """The last of them, on the loop's clock."""
         self.started = False
         """Whether it came to a session: TLS stands, or was done without; and it was let in, where it had to ask."""
         self.tls: Layer | None = None
@@ -251,7 +253,7 @@ class Connection(asyncio.Protocol):
 
     def _serve(self, frames: list[Frame]) -> None:
         for payload_type, payload in frames:  # a machine that has closed ignores the rest
-            self.heard += 1
+            self.heard, self.heard_at = self.heard + 1, self._loop.time()
             self._run(partial(self.machine.receive, payload_type, payload))
 
     def _run(self, step: Callable[[float], Sequence[Effect]]) -> None:

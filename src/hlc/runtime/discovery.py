@@ -36,7 +36,16 @@ from hlc.v2gtp import V2gtpError, unframe
 
 NOTES_PER_S: Final = 1.0
 """Garbage is noted at most this often: it must not fill a log."""
-
+TOLD_PER_S: Final = 50
+"""So many requests with their answers are traced in a second. A vehicle asks four times."""
+NEWCOMERS: Final = 16
+"""Senders that have not been answered before, in each quarter of a second: the kernel looks for each of them for three
+seconds if he does not exist, and for a thousand at once."""
+KNOWN: Final = 256
+"""So many senders are remembered."""
+BUFFER: Final = 4 << 20
+"""Octets that the kernel keeps for the server: thousands of requests at once, and the good one behind them."""
+SO_RCVBUFFORCE: Final = 33  # socket(7); Python's socket module does not name it
 
 PAIRED: Final = (sdp.DiagStatus.FINISHED_WITH_EVSEID, sdp.DiagStatus.FINISHED_WITHOUT_EVSEID)
 PLAIN_EVERY: Final = 5
@@ -81,6 +90,14 @@ class DiscoveryServer:
         self._socket = server_socket(interface)
         self._stream: Any = None
         self._noted = -1.0
+        self._known: dict[str, None] = {}
+        """Senders who have been answered."""
+        self._window = 0
+        self._newcomers = 0
+        """In this window of time."""
+        self._second = 0
+        self._told = 0
+        """Requests in this second."""
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -110,14 +127,51 @@ class DiscoveryServer:
         if not self._linked():
             self._note(f"SDP: ignored a request from {peer[0]}: no vehicle is matched")
             return
+        if not self._welcome(peer[0]):
+            self._note(f"SDP: ignored a request from {peer[0]}: too many others ask for the first time")
+            return
         response = sdp.answer(
             request, address=self._interface.address, port=self._port, offers=self._offers, wireless=self._wireless
         )
         if response is not None:
-            await self._stream.send(response.frame(), peer)
-        report(self._trace, Side.EVCC, request)
-        if response is not None:
-            report(self._trace, Side.SECC, response)
+            await self._send(response.frame(), peer)
+        self._tell(request, response)
+
+    def _welcome(self, sender: str) -> bool:
+        """Whether a sender is answered. Those who do not exist must not keep the kernel from reaching who does."""
+        if sender not in self._known:
+            window = int(_now() / sdp.REQUEST_INTERVAL_S)
+            if window != self._window:
+                self._window, self._newcomers = window, 0
+            self._newcomers += 1
+            if self._newcomers > NEWCOMERS:
+                return False
+            self._known[sender] = None
+            if len(self._known) > KNOWN:
+                del self._known[next(iter(self._known))]
+        return True
+
+    async def _send(self, datagram: bytes, peer: tuple[Any, ...]) -> None:
+        """From a socket of its own: an answer to who does not exist stays in it until the kernel has given up looking
+        for him, which takes seconds, and one socket has room for a few hundred. Loopback has no such trouble."""
+        if self._interface.loopback:
+            await self._stream.send(datagram, peer)
+            return
+        with _socket(self._interface) as sock:
+            sock.bind((str(self._interface.address), sdp.PORT, 0, self._interface.index))
+            sock.sendto(datagram, peer)
+
+    def _tell(self, request: SdpMessage, response: SdpMessage | None) -> None:
+        if int(_now()) != self._second:
+            self._second, self._told = int(_now()), 0
+        self._told += 1
+        if self._told <= TOLD_PER_S:
+            report(self._trace, Side.EVCC, request)
+            if response is not None:
+                report(self._trace, Side.SECC, response)
+        elif self._told == TOLD_PER_S + 1:
+            text = f"SDP: more than {TOLD_PER_S} requests in a second; the rest is not told"
+            self._trace(Note(at=_now(), side=Side.SECC, text=text))
 
     def _note(self, text: str) -> None:
         now = asyncio.get_running_loop().time()
@@ -188,6 +242,10 @@ async def _answer(stream: Any, interface: Interface, trace: Trace, policy: Polic
 def server_socket(interface: Interface) -> socket.socket:
     """A socket on port 15118 that hears what is sent to ff02::1 and to the addresses of this interface."""
     sock = _socket(interface)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
+    except PermissionError:  # needs CAP_NET_ADMIN: without it as much as net.core.rmem_max allows
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
     try:
         sock.bind(("::", sdp.PORT))
         if not interface.loopback:

@@ -39,7 +39,7 @@ AT_ONCE: Final = 16
 IDLE: Final = 256
 """So many connections may be open that have no session yet, or none any more."""
 OPENING: Final = 1
-"""With so many messages a session has not begun yet: the protocol is agreed, and nothing more."""
+"""With so many messages a session has not begun yet, and its vehicle has no reason to be silent."""
 DOUBT_S: Final = 0.6
 """So long a vehicle may take to show that it has not lost its session: a charging loop turns faster."""
 TOLD_PER_S: Final = 20
@@ -172,10 +172,10 @@ class StationServer:
         before = self._before(connection.peer)
         if before is None:
             self._admit(connection)
-        elif before.heard <= OPENING:
-            self._replace(before, connection)
-        else:
-            asyncio.get_running_loop().call_later(DOUBT_S, self._doubted, before, before.heard, connection)
+            return
+        loop = asyncio.get_running_loop()
+        since = before.heard_at if before.heard <= OPENING else loop.time()
+        loop.call_at(since + DOUBT_S, self._doubted, before, before.heard, connection)
 
     def _doubted(self, before: Connection, heard: int, connection: Connection) -> None:
         """A vehicle that has a session has come anew, and had time to show whether it is still there."""
@@ -186,13 +186,10 @@ class StationServer:
         elif before.heard > heard:
             self._refuse(connection, "the vehicle goes on with its session on another connection")
         else:
-            self._replace(before, connection)
-
-    def _replace(self, before: Connection, connection: Connection) -> None:
-        why = "the vehicle opened a new connection"
-        self._note(f"dropped the connection of {before.peer}: {why}")
-        before.drop(why)
-        self._asked(connection)
+            why = "the vehicle opened a new connection"
+            self._note(f"dropped the connection of {before.peer}: {why}")
+            before.drop(why)
+            self._asked(connection)
 
     def _refuse(self, connection: Connection, why: str) -> None:
         self._note(f"refused a connection from {connection.peer}: {why}")

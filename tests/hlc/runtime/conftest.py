@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,44 @@ def play() -> Callable[[Coroutine[Any, Any, None]], None]:
         asyncio.run(bounded())
 
     return run
+
+
+Cable = Callable[..., Coroutine[Any, Any, None]]
+
+
+@pytest.fixture
+def cable(own_network: str | None) -> Iterator[Cable]:
+    """`await cable("a")` joins a0 and a1, interfaces of a network of our own; with `cut` they are taken away."""
+    if own_network is None:
+        pytest.skip("network namespaces need root")
+    from pyroute2 import IPRoute, netns
+
+    netns.pushns(own_network)
+    laid: list[str] = []
+
+    def lay(name: str, cut: bool) -> None:
+        with IPRoute() as routes:
+            if cut:
+                routes.link("del", index=routes.link_lookup(ifname=f"{name}0")[0])
+                laid.remove(name)
+                return
+            routes.link("add", ifname=f"{name}0", kind="veth", peer={"ifname": f"{name}1"})
+            laid.append(name)
+            for end in "01":
+                with suppress(OSError):  # or it takes a second until the kernel is sure of the address
+                    Path(f"/proc/sys/net/ipv6/conf/{name}{end}/accept_dad").write_text("0")
+            for end in "01":
+                routes.link("set", index=routes.link_lookup(ifname=f"{name}{end}")[0], state="up")
+
+    async def soon(name: str, *, cut: bool = False) -> None:
+        await asyncio.to_thread(lay, name, cut)
+
+    try:
+        yield soon
+        for name in list(laid):
+            lay(name, cut=True)
+    finally:
+        netns.popns()
 
 
 @pytest.fixture(scope="session")

@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from attacked import DIN, SPEECHES, WITHIN_S, Attacked, Play, attacked, protected, soon
 
 from hlc import sdp, v2gtp
-from hlc.runtime.discovery import DiscoveryServer
+from hlc.runtime.discovery import TOLD_PER_S, DiscoveryServer, Found, discover
 from hlc.runtime.interfaces import find
-from hlc.trace.events import Note, ignore
+from hlc.trace.events import Event, Message, Note, ignore
+
+Cable = Callable[..., Coroutine[Any, Any, None]]
 
 REQUESTS: Final = {security: sdp.SdpRequest(security=security).frame() for security in sdp.Security}
 REQUEST: Final = REQUESTS[sdp.Security.NONE]
@@ -176,5 +179,59 @@ def test_2000_sdp_requests_in_10_ms_from_as_many_ports_of_people_who_have_gone(l
                     sock.sendto(REQUEST, ("::1", sdp.PORT))
             assert await made.discovered()
             await made.serves()
+
+    play(test())
+
+
+@pytest.mark.parametrize("senders", [1, 2000])
+def test_2000_sdp_requests_in_10_ms_from_addresses_that_do_not_exist(cable: Cable, play: Play, senders: int) -> None:
+    """What the kernel cannot deliver stays with it for three seconds: it must not stand in the way of other answers."""
+    from scapy.layers.inet import UDP
+    from scapy.layers.inet6 import IPv6
+    from scapy.layers.l2 import Ether
+
+    async def test() -> None:
+        await cable("a")
+        station, vehicle = await find("a0"), await find("a1")
+        serving = asyncio.create_task(DiscoveryServer(station, 50000, ignore).run())
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+            raw.bind(("a1", 0))
+            inner = IPv6(src="fe80::dead:0", dst=sdp.ALL_NODES, hlim=255) / UDP(sport=50000, dport=sdp.PORT) / REQUEST
+            frame = bytes(Ether(src=vehicle.mac(), dst="33:33:00:00:00:01") / inner)
+            for number in range(2000):
+                raw.send(spoofed(frame, number % senders))
+        async with asyncio.timeout(2 * WITHIN_S):  # this test sends and serves at once
+            assert await discover(vehicle, ignore) == Found(str(station.address), 50000, vehicle.index)
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    play(test())
+
+
+def spoofed(frame: bytes, number: int) -> bytes:
+    """The frame with another source; the checksum is as good as before."""
+    place = 14 + 8 + 14  # Ethernet header, place of the source in that of IPv6, its last two octets
+    checksum = 14 + 40 + 6
+    before = int.from_bytes(frame[checksum : checksum + 2], "big")
+    after = (before - number - 1) % 0xFFFF + 1  # one's complement
+    return (
+        frame[:place]
+        + number.to_bytes(2, "big")
+        + frame[place + 2 : checksum]
+        + after.to_bytes(2, "big")
+        + frame[checksum + 2 :]
+    )
+
+
+def test_a_flood_is_answered_and_does_not_fill_the_log(loopback: str, play: Play) -> None:
+    async def test() -> None:
+        events: list[Event] = []
+        serving = asyncio.create_task(DiscoveryServer(await find(loopback), 50000, events.append).run())
+        await asyncio.sleep(0)
+        assert len(await answers([REQUEST] * 150)) == 150
+        assert len([event for event in events if isinstance(event, Message)]) <= 2 * 2 * TOLD_PER_S
+        assert next(event.text for event in events if isinstance(event, Note)).startswith("SDP: more than 50 requests")
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
 
     play(test())

@@ -7,10 +7,8 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Coroutine
 from ipaddress import IPv6Address
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,41 +29,6 @@ from hlc.trace.events import ignore
 
 Play = Callable[[Coroutine[Any, Any, None]], None]
 Cable = Callable[..., Coroutine[Any, Any, None]]
-
-
-@pytest.fixture
-def cable(own_network: str | None) -> Iterator[Cable]:
-    """`await cable("a")` joins a0 and a1, interfaces of a network of our own; with `cut` they are taken away."""
-    if own_network is None:
-        pytest.skip("network namespaces need root")
-    from pyroute2 import IPRoute, netns
-
-    netns.pushns(own_network)
-    laid: list[str] = []
-
-    def lay(name: str, cut: bool) -> None:
-        with IPRoute() as routes:
-            if cut:
-                routes.link("del", index=routes.link_lookup(ifname=f"{name}0")[0])
-                laid.remove(name)
-                return
-            routes.link("add", ifname=f"{name}0", kind="veth", peer={"ifname": f"{name}1"})
-            laid.append(name)
-            for end in "01":
-                with suppress(OSError):  # or it takes a second until the kernel is sure of the address
-                    Path(f"/proc/sys/net/ipv6/conf/{name}{end}/accept_dad").write_text("0")
-            for end in "01":
-                routes.link("set", index=routes.link_lookup(ifname=f"{name}{end}")[0], state="up")
-
-    async def soon(name: str, *, cut: bool = False) -> None:
-        await asyncio.to_thread(lay, name, cut)
-
-    try:
-        yield soon
-        for name in list(laid):
-            lay(name, cut=True)
-    finally:
-        netns.popns()
 
 
 def test_an_interface_that_is_gone_or_another_is_told(

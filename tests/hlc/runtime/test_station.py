@@ -106,6 +106,7 @@ def test_the_same_vehicle_replaces_its_old_connection(
     async def test() -> None:
         async with serving(await find(loopback)) as made:
             monkeypatch.setattr(Interface, "loopback", False)  # on a real link the address tells who comes
+            monkeypatch.setattr("hlc.runtime.station.DOUBT_S", 0.05)
             with await made.connect() as first, await made.connect() as second:
                 assert await handshake(first)
                 assert made.machines[0].state is not None
