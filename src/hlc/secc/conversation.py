@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from hlc.flow import Refusal
+from hlc.ports import Authorization
 from hlc.rules import Kind, Phase, Rules
+from hlc.trace.events import Blame
 
 if TYPE_CHECKING:
     from hlc.secc.station import Station
@@ -26,6 +28,8 @@ class Conversation:
     """So long the pilot's oscillator goes on after the end of the session."""
     delivering = False
     """Whether the flow of energy has been agreed and not ended."""
+    energy_refused = False
+    """Whether the session is to end because there is no energy."""
     stops_by_pilot = False
     """Whether a vehicle may leave state C while energy flows, and say afterwards that it stops, as in AC."""
 
@@ -66,6 +70,30 @@ class Conversation:
 
     def look(self) -> None:
         """Move on what is running between messages."""
+
+    # What the protocols decide alike
+
+    def authorized(self) -> bool:
+        """Whether the user may charge; False: it is not known yet. Raises `Refusal`."""
+        found = self.station.outlet.authorization()
+        if found is Authorization.REFUSED:
+            raise Refusal("FAILED", "the user is not authorized", blame=Blame.SETUP)
+        return found is Authorization.GRANTED
+
+    def prepared(self) -> bool:
+        """Whether the vehicle can be told what there is. Where there is no energy it is told to end in order, and may
+        come again, or pause (IEC 61851-23:2023 CC.5.3.2)."""
+        outlet = self.station.outlet
+        ready = outlet.ready()
+        if ready and not outlet.energy_available():
+            self.energy_refused = True
+            self.station.note("no energy is available")
+        return ready or self.station.stopping is not None
+
+    @property
+    def ending(self) -> bool:
+        """Whether the vehicle is to stop."""
+        return self.station.stopping is not None or self.station.doomed is not None or self.energy_refused
 
     def reached(self, request: Any) -> None:
         """The station has done its share of the phases that began with requests like this one."""

@@ -56,12 +56,10 @@ from exi.messages.din70121 import (
 )
 from hlc import decisions
 from hlc.flow import Refusal
-from hlc.ports import Authorization
 from hlc.rules import Kind, Phase
 from hlc.rules.din70121 import CP_OSCILLATOR_RETAIN_S, CP_STATE_DETECTION_S, RULES
 from hlc.secc import conversation
 from hlc.secc.dc import Dc
-from hlc.trace.events import Blame
 
 if TYPE_CHECKING:
     from hlc.secc.station import Station
@@ -98,7 +96,6 @@ class Conversation(conversation.Conversation):
 
     def __init__(self, station: Station) -> None:
         super().__init__(station)
-        self.energy_refused = False
         self.dc = Dc(self, din70121, notification=self.notification, pilot_s=CP_STATE_DETECTION_S)
         self.outlet = self.dc.outlet
 
@@ -126,11 +123,7 @@ class Conversation(conversation.Conversation):
         return ServicePaymentSelectionRes(ResponseCode=OK)
 
     def contract_authentication(self, request: ContractAuthenticationReq) -> ContractAuthenticationRes:
-        authorization = self.outlet.authorization()
-        if authorization is Authorization.REFUSED:
-            raise Refusal(ResponseCode.FAILED, "the user is not authorized", blame=Blame.SETUP)
-        granted = authorization is Authorization.GRANTED
-        return ContractAuthenticationRes(ResponseCode=OK, EVSEProcessing=_processing(finished=granted))
+        return ContractAuthenticationRes(ResponseCode=OK, EVSEProcessing=_processing(finished=self.authorized()))
 
     def charge_parameter_discovery(self, request: ChargeParameterDiscoveryReq) -> ChargeParameterDiscoveryRes:
         wanted = request.EVRequestedEnergyTransferType
@@ -139,12 +132,7 @@ class Conversation(conversation.Conversation):
             text = f"{wanted} is asked for, this is a DC outlet"
             raise Refusal(ResponseCode.FAILED_WrongEnergyTransferType, text, "V2G-DC-397")
         self.dc.discover(request.EVChargeParameter)
-        ready = self.outlet.ready()
-        if ready and not self.outlet.energy_available():
-            # Ends in order: the vehicle's next request is SessionStopReq (IEC 61851-23:2023 CC.5.3.2).
-            self.energy_refused = True
-            self.station.note("no energy is available")
-        return self._parameters(OK, finished=ready or self.station.stopping is not None)
+        return self._parameters(OK, finished=self.prepared())
 
     def power_delivery(self, request: PowerDeliveryReq) -> PowerDeliveryRes:
         if not request.ReadyToChargeState:
@@ -185,8 +173,7 @@ class Conversation(conversation.Conversation):
 
     def notification(self) -> tuple[str, int]:
         """What the station wants of the vehicle."""
-        ending = self.station.stopping is not None or self.station.doomed is not None or self.energy_refused
-        return "StopCharging" if ending else "None", 0
+        return "StopCharging" if self.ending else "None", 0
 
     # Phrases
 

@@ -51,7 +51,7 @@ from exi.messages.iso15118_2 import (
 from hlc.decisions import schedules, value
 from hlc.decisions.schedules import Schedule
 from hlc.flow import Paused, Refusal
-from hlc.ports import Authorization, Mode
+from hlc.ports import Mode
 from hlc.rules import Kind
 from hlc.rules.iso15118_2 import AC_MODES, CP_OSCILLATOR_RETAIN_S, CP_STATE_DETECTION_S, RULES
 from hlc.secc import conversation
@@ -67,7 +67,6 @@ from hlc.secc.iso15118_2_phrases import (
     schedule_list,
     wanted_services,
 )
-from hlc.trace.events import Blame
 
 if TYPE_CHECKING:
     from hlc.secc.station import Station
@@ -108,7 +107,6 @@ class Conversation(conversation.Conversation):
         self.renegotiating = False
         self.stopped = False
         """The flow of energy was ended in order, so that a pause may follow."""
-        self.energy_refused = False
         self.hasty = False
         """The vehicle was seen in state C too early."""
         self.meter: MeterInfo | None = None
@@ -196,10 +194,7 @@ class Conversation(conversation.Conversation):
     def authorization(self, request: AuthorizationReq) -> AuthorizationRes:
         self._expect_state_b()
         # A session that goes on after a pause was authorized before it.
-        found = Authorization.GRANTED if self.memory is not None else self.outlet.authorization()
-        if found is Authorization.REFUSED:
-            raise Refusal("FAILED", "the user is not authorized", blame=Blame.SETUP)
-        granted = found is Authorization.GRANTED
+        granted = self.memory is not None or self.authorized()
         waiting = EVSEProcessing.Ongoing_WaitingForCustomerInteraction  # [V2G2-854], [V2G2-856]
         return AuthorizationRes(ResponseCode=OK, EVSEProcessing=EVSEProcessing.Finished if granted else waiting)
 
@@ -225,12 +220,7 @@ class Conversation(conversation.Conversation):
             self.power.discover(parameter)
         else:
             self.power.discover(parameter, mode)
-        ready = self.outlet.ready()
-        if ready and not self.outlet.energy_available():
-            # Ends in order, or pauses (IEC 61851-23:2023 CC.5.3.2).
-            self.energy_refused = True
-            self.station.note("no energy is available")
-        if not ready and self.station.stopping is None:
+        if not self.prepared():
             return self._parameters(OK, EVSEProcessing.Ongoing)
         self._plan(request)
         return self._parameters(OK, EVSEProcessing.Finished)
@@ -361,11 +351,10 @@ class Conversation(conversation.Conversation):
 
     def notification(self) -> tuple[str, int]:
         """What the station wants of the vehicle."""
-        station = self.station
-        if station.stopping is not None or station.doomed is not None or self.energy_refused:
+        if self.ending:
             return "StopCharging", 0
         follows = self.delivering and not self.renegotiating
-        if follows and (station.renegotiation is not None or self._over()):
+        if follows and (self.station.renegotiation is not None or self._over()):
             return "ReNegotiation", NOTIFICATION_S
         return "None", 0
 
