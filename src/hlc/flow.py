@@ -26,10 +26,9 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 import msgspec
 
-import exi
-from exi.engine import Examined
 from exi.errors import DecodeError
 from hlc import quirks, sap
+from hlc.documents import Documents
 from hlc.ids import ChargePointState, VehicleState, message_id
 from hlc.quirks import Quirk, Shown
 from hlc.rules import Phase, Rules
@@ -183,7 +182,7 @@ class Machine:
         self.finished = False
         self.good = False
         self.reason = ""
-        self._schemas: dict[int, tuple[exi.Schema, ...]] = {PayloadType.EXI: (exi.schema("sap"),)}
+        self.documents = Documents()
         self.quirks = list(quirks)
         """Those that the peer has not been found to have."""
         self._shown = Shown()
@@ -410,54 +409,29 @@ class Machine:
         """The document in a frame, traced, behind the name of its schema; None: it cannot be used, and what that means
         has been done."""
         self.trace(Frame(at=self.now, side=self.peer, payload_type=payload_type, payload=payload))
-        schemas = self._schemas.get(payload_type)
-        if schemas is None:  # discard it: the stream is still in step
+        if payload_type not in self.documents:  # discard it: the stream is still in step
             self.note(f"discarded a frame of payload type 0x{payload_type:04X}, which means nothing here")
             return None
-        read = self._examine(schemas, payload)
-        if isinstance(read, DecodeError):
+        try:
+            schema, (document, surplus, lenient) = self.documents.read(payload_type, payload)
+        except DecodeError as error:
             # No response code exists for this (ISO 15118-2 8.3.4, DIN SPEC 70121 likewise): the connection is
             # terminated.
-            self.fault(Blame.REMOTE, f"not a {schemas[0].name} message: {read}")
+            protocol = "sap" if self.rules is None else self.rules.name
+            self.fault(Blame.REMOTE, f"not a {protocol} message: {error}")
             self.end("undecodable message")
             return None
-        name, (document, surplus, lenient) = read
         if surplus:
             self.note(f"surplus octets after the end of the message, ignored: {surplus}")
         if lenient:
             self.note("a list of full length ended in the form that some codecs write")
-        return name, document
-
-    def _examine(self, schemas: tuple[exi.Schema, ...], payload: bytes) -> tuple[str, Examined] | DecodeError:
-        """A document read by the one of the schemas to which it belongs: the first in which it is a message that these
-        rules know, for what is none in one schema may look like one."""
-        failure: DecodeError | None = None
-        first: tuple[str, Examined] | None = None
-        for schema in schemas:
-            try:
-                found = schema.name, schema.examine(payload)
-            except DecodeError as error:
-                failure = failure or error
-                continue
-            if len(schemas) == 1 or self._known(found[1].message):
-                return found
-            first = first or found
-        if first is not None:
-            return first
-        assert failure is not None
-        return failure
-
-    def _known(self, document: Any) -> bool:
-        assert self.rules is not None
-        return any(type(document) in (rule.request, rule.response) for rule in self.rules.all_rows)
+        return schema, document
 
     def _emit(self, payload_type: int, document: Any, body: Any) -> None:
         """Send a document, traced; `body` is what names it."""
-        schemas = self._schemas[payload_type]
-        schema = schemas[0] if len(schemas) == 1 else next(each for each in schemas if type(document) in each.roots)
-        payload = schema.encode(document)
+        schema, payload = self.documents.write(payload_type, document)
         self.trace(Frame(at=self.now, side=self.side, payload_type=payload_type, payload=payload))
-        self._trace_message(self.side, payload_type, schema.name, document, body)
+        self._trace_message(self.side, payload_type, schema, document, body)
         self._effects.append(Send(payload_type, payload))
 
     def _trace_message(self, side: Side, payload_type: int, schema: str, document: Any, body: Any) -> None:
@@ -481,11 +455,7 @@ class Machine:
         self.protocol, self.rules = protocol, rules
         if not self.transport.tls and protocol.tls_only:
             self.note("ISO 15118-20 over plain TCP: for tests, the standard wants TLS 1.3")
-        self._schemas = {kind: (exi.schema(name),) for kind, name in protocol.schemas.items()}
-        if PayloadType.EXI not in self._schemas:
-            every = tuple(exi.schema(name) for name in dict.fromkeys(protocol.schemas.values()))
-            # The document's root decides here. Some peers (Josev) send messages of the main stream with 0x8001 too.
-            self._schemas[PayloadType.SCHEDULE_RENEGOTIATION] = self._schemas[PayloadType.EXI] = every
+        self.documents.speak(protocol, rules)
 
     # Phases
 

@@ -169,7 +169,7 @@ def test_at_the_station(world: World) -> None:
         assert rules is not None
         rule = next((rule for rule in rules.all_rows if rule.request.__name__ == name), None)
         if rule is None:
-            discarded = met.payload_type not in station._schemas
+            discarded = met.payload_type not in station.documents
             assert answers == [], where
             assert not station.good, where
             assert ("no request" in str(station.faulty)) is not discarded, where
@@ -190,7 +190,7 @@ def test_at_the_vehicle(world: World) -> None:
     for where, _, met, (pair, _, _, answers) in meetings(world, Side.EVCC):
         count += 1
         vehicle = pair.vehicle
-        if met.payload_type in vehicle._schemas:
+        if met.payload_type in vehicle.documents:
             assert answers == [], where
         assert not vehicle.good, where
         assert vehicle.faulty, where
