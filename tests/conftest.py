@@ -6,6 +6,7 @@ that use it look in `$OPENHLC_REFERENCE`, by default `../shared` beside the chec
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -24,6 +25,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--thorough", action="store_true", help="try every case where a sample is the rule; takes many minutes"
     )
+
+
+def pytest_collection_finish() -> None:
+    """What has been collected stays: the garbage collector need not look at thousands of tests within each of them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
