@@ -80,10 +80,12 @@ $(BIN)/python:
 	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
 	    echo "Python could not make it; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
+# Compiled at once, as pip does with what it copies: the first start is as quick as the next, also for who may not write here.
 $(VENV)/.installed: $(SOURCES) | $(BIN)/python
 	@echo "Installing openhlc into $(VENV)"
 	@rm -f src/exi/_native*.so
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m compileall -q src
 	@echo "$(CURDIR)" > $@
 	@$(BIN)/python -c 'import exi; exi.engine == "native" or print("The C engine could not be built (it needs a C compiler \
 	and Python headers): the Python engine serves, more slowly. After installing them: make clean")'

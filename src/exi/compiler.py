@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
+import sys
 import types
 import typing
 from dataclasses import dataclass, replace
@@ -82,7 +83,7 @@ class Compiler:
     def fill(self, grammar: TypeGrammar) -> None:
         """Compile the fields of a class: particles first, then states."""
         cls = grammar.cls
-        hints = typing.get_type_hints(cls, include_extras=True)
+        hints = {name: hint for base in reversed(cls.__mro__) for name, hint in written_in(base).items()}
         attributes: list[tuple[Production, bool]] = []
         particles: dict[str, Particle] = {}
         parts: list[str | Group] = []
@@ -220,10 +221,18 @@ def local_name(name: str, home: Namespace) -> QName:
     return name, home.uri if home.qualified else ""
 
 
+@functools.cache
+def written_in(cls: type) -> dict[str, Any]:
+    """The annotations that are written in a class. `typing.get_type_hints` would read those of its bases each time."""
+    names = vars(sys.modules[cls.__module__])
+    written = inspect.get_annotations(cls)
+    return {name: eval(text, names) if isinstance(text, str) else text for name, text in written.items()}
+
+
 def declaring_namespace(cls: type[Message], name: str) -> Namespace:
     """The namespace of the class in which a field is written: that of its element."""
     for base in cls.__mro__:
-        if name in inspect.get_annotations(base):
+        if name in written_in(base):
             return HOME[base]
     raise TypeError(f"{cls.__name__} has no field {name}")
 

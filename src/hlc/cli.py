@@ -6,6 +6,7 @@ Nothing heavy is imported before it is known which command runs: `hlc --help` is
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, NoReturn
@@ -177,7 +178,9 @@ def version() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. The exit code is 0 when what was asked for happened, 2 for wrong usage, 1 otherwise."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        arguments = sys.argv[1:]
+        gc.disable()  # what is loaded stays: until a command runs there is nothing to collect
     if not arguments:
         parser_for(()).print_help()
         return 2
@@ -191,6 +194,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import logging
 
         logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
     try:
         return int(options.run(options))
     except KeyboardInterrupt:

@@ -11,15 +11,17 @@ import os
 import stat
 import sys
 from contextlib import closing, nullcontext, suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hlc.capture import forms, one, reading, single
-from hlc.capture.copying import Copy, FrameWriter
 from hlc.capture.files import Capture, Captured, CaptureError
 from hlc.capture.progress import Progress, size
 from hlc.capture.secrets import take_file
 from hlc.security.keylog import Secrets
 from hlc.trace.describe import clean
+
+if TYPE_CHECKING:
+    from hlc.capture.copying import Copy
 
 EPILOG: Final = """examples:
   hlc decode session.pcapng                     every message, and how each matching and session ended
@@ -226,6 +228,8 @@ def _capture(capture: Capture, stream: Any, out: forms.Output, args: argparse.Na
 
 def _copy(capture: Capture, args: argparse.Namespace, secrets: Secrets) -> Copy:
     """The copy that is asked for. Raises `OSError`."""
+    from hlc.capture.copying import Copy, FrameWriter
+
     writer = FrameWriter(args.write)
     if not args.redact:
         return Copy(writer, secrets)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 from hlc.capture import single
@@ -76,7 +76,7 @@ def conflict(args: argparse.Namespace) -> str:
         return f"--{written} writes a file and shows nothing: {form} needs --summary, --timeline or --timing beside it"
     if args.xml and getattr(args, "bits", False):
         return "--bits has no XML form: use it with --json, or alone"
-    if args.plot and Path(args.plot).suffix.lower() not in SUFFIXES:
+    if args.plot and os.path.splitext(args.plot)[1].lower() not in SUFFIXES:
         return f"--plot draws PNG, SVG or PDF: name a file that ends in {', '.join(SUFFIXES)}, and not {args.plot}"
     return ""
 
@@ -126,6 +126,8 @@ def report(
 
             reports.append(PlotReport(args.plot, remark))
         if args.parquet:
+            from pathlib import Path
+
             from hlc.capture.views.parquet import ParquetRows
 
             reports.append(ParquetRows(Path(args.parquet), source))

@@ -6,7 +6,6 @@ imported with the first such frame, for that takes most of a second; what every 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -15,6 +14,8 @@ from typing import Any
 @cache
 def _dissectors() -> Mapping[int, Callable[[bytes], Any]]:
     """What reads a frame, by link type (the registry of tcpdump.org)."""
+    import logging
+
     logging.getLogger("scapy").setLevel(logging.CRITICAL)
     from scapy.config import conf
     from scapy.layers import dot11, inet6, l2, ppp  # noqa: F401 - they enter in `conf` what they read

@@ -22,7 +22,6 @@ from hlc.capture.plugin import PlugIn
 from hlc.capture.seen import Seen, Tls, Unread
 from hlc.capture.session import Session
 from hlc.capture.totals import Totals
-from hlc.rules.iso15118_20.services import Service
 from hlc.trace import homeplug
 from hlc.trace.console import Paint
 from hlc.trace.describe import Quantity, alarm, clean, describe, headline, mac, text
@@ -435,6 +434,8 @@ def mode(session: Session) -> str | None:
     """How energy is transferred, in the standard's words: "AC", "DC", "DC_BPT", "MCS", "WPT", ...; None: not known."""
     selected = session.first.get("ServiceSelectionReq")
     if selected is not None:
+        from hlc.rules.iso15118_20.services import Service  # it takes the messages of that protocol to import
+
         number = selected.body.SelectedEnergyTransferService.ServiceID
         return Service(number).name if number in set(Service) else str(number)
     asked = session.first.get("ChargeParameterDiscoveryReq")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -49,7 +49,8 @@ def record(facts: TlsFacts) -> dict[str, Any]:
         "retried": facts.retried,
         "signatures": {side: named(scheme, SCHEMES) for side, scheme in sorted(facts.schemes.items())},
         "certificates": {
-            side: [b64encode(der).decode() for der in shown.chain] for side, shown in sorted(facts.chains.items())
+            side: [b2a_base64(der, newline=False).decode() for der in shown.chain]
+            for side, shown in sorted(facts.chains.items())
         },
         "ocsp_stapled": any(any(shown.ocsp) for shown in facts.chains.values()),
         "certificate_asked": facts.certificate_asked,
