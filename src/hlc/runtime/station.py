@@ -77,6 +77,8 @@ class StationServer:
         self._outlets = outlets
         self._open: dict[Connection, None] = {}
         """Every connection, the oldest first."""
+        self._unheard: list[asyncio.Transport] = []
+        """Those that are not listened to yet."""
         self._sessions: dict[Connection, asyncio.Task[None]] = {}
         """Those that came to a session, or wait for their outlet, until they have closed."""
         self._holding: dict[Connection, None] = {}
@@ -127,6 +129,18 @@ class StationServer:
         connection.closed.add_done_callback(lambda _: self._open.pop(connection, None))
         transport.set_protocol(connection)
         connection.connection_made(transport)
+        transport.pause_reading()
+        if not self._unheard:
+            asyncio.get_running_loop().call_soon(self._listen)
+        self._unheard.append(transport)
+
+    def _listen(self) -> None:
+        """To one of those who have come, the last of them: TLS takes milliseconds for each, and neither a session that
+        goes on nor who has just come is to wait for a crowd."""
+        transport = self._unheard.pop()
+        if self._unheard:
+            asyncio.get_running_loop().call_soon(self._listen)
+        transport.resume_reading()
 
     def _connection(self, machine: Machine) -> Connection:
         def trace(event: Event) -> None:
