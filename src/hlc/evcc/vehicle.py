@@ -289,7 +289,7 @@ class Vehicle(Machine):
         assert self.rules is not None
         assert self.conversation is not None
         self._answer = None
-        self.timers.cancel(DECISION)
+        self.met(DECISION, kind.__name__)
         self.timers.cancel(PACE)
         rule = self.rules.by_request[kind]
         self.enter(rule.evcc)

@@ -44,6 +44,14 @@ def test_each_phase_tells_how_long_it_took(phase: str) -> None:
     assert found.of == "CableCheckRes"
 
 
+def test_a_decision_that_takes_time_tells_how_long_it_took() -> None:
+    """The contactors open before the vehicle asks on."""
+    found = margins("V2G_EVCC_Sequence_Performance_Time")
+    assert {(each.side, each.limit_s) for each in found} == {(Side.EVCC, 40.0)}
+    assert "WeldingDetectionReq" in {each.of for each in found}
+    assert all(0.0 < each.used_s < 1.0 for each in found)
+
+
 def allowed_s(rule: Rule) -> float:
     """How long a vehicle may take to its next request in the charge loop. Where the text says nothing, as long as it
     waits for the answer."""
