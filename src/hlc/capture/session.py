@@ -395,9 +395,9 @@ class Session:
 
     def _alarms(self, event: Message, where: Where, values: dict[str, Any], asked: Where, allowed: bool | None) -> None:
         stopping = self.last_ready is False  # from here on a station is to say EVSE_Shutdown (IEC 61851-23 CC.7.5.19)
-        for kind, trouble in TROUBLE.items():
-            value = values.get(kind)
-            if value is None or not trouble(value):
+        for kind, value in values.items():
+            trouble = TROUBLE.get(kind)
+            if trouble is None or not trouble(value):
                 continue
             orderly = value in ORDERLY
             if stopping and orderly:
