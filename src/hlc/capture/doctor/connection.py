@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from hlc import sap
 from hlc.capture.doctor.about import PEER, first_closing
 from hlc.capture.doctor.timing import timed_out
 from hlc.capture.finding import Evidence, Finding, Rule, Severity, Who
@@ -49,7 +50,50 @@ def no_protocol(session: Session, last_at: float) -> Iterator[Finding]:
     if session.refused:
         offers = ", ".join(session.offered) or "nothing that the capture shows"
         text = f"no common protocol: the vehicle offered {offers}"
-        yield Finding(session.end, Who.STATION, text)
+        who, why = _why_none(session)
+        request, answer = session.last.get("supportedAppProtocolReq"), session.last.get("supportedAppProtocolRes")
+        seen = [Evidence(request.where, f"offered: {offers}")] if request is not None else []
+        if answer is not None:
+            seen.append(Evidence(answer.where, f"supportedAppProtocolRes: {answer.body.ResponseCode}"))
+        yield Finding(session.end, who, text + why, evidence=tuple(seen))
+
+
+def _why_none(session: Session) -> tuple[Who, str]:
+    """What is wrong with an offer, where that can be seen."""
+    by_space = {protocol.namespace: protocol for protocol in sap.PROTOCOLS.values()}
+    for offer in session.offered:
+        namespace, _, version = offer.rpartition(" ")
+        known = by_space.get(namespace)
+        if known is not None and version.partition(".")[0] != str(known.major):
+            return Who.VEHICLE, f": {namespace} has version {known.major}.{known.minor}"
+        if "CommonMessages" in namespace or "CommonTypes" in namespace:
+            return Who.VEHICLE, f": {namespace} is never offered, but the namespace of an energy mode"
+    spaces = [offer.rpartition(" ")[0] for offer in session.offered]
+    found = [by_space[space] for space in spaces if space in by_space]
+    if session.offered and not found:
+        return Who.VEHICLE, ": none of them is a protocol of the standards"
+    if found and all(protocol.tls_only for protocol in found) and session.tls is None:
+        return Who.VEHICLE, ": ISO 15118-20 is spoken over TLS 1.3 only, and this is plain TCP [V2G20-1237]"
+    if found and all(protocol is sap.DIN70121 for protocol in found) and session.tls is not None:
+        return Who.EITHER, ": DIN 70121 knows no TLS"
+    return Who.STATION, ""
+
+
+def unoffered(session: Session, last_at: float) -> Iterator[Finding]:
+    request, answer = session.last.get("supportedAppProtocolReq"), session.last.get("supportedAppProtocolRes")
+    if request is None or answer is None or session.refused or not hasattr(request.body, "AppProtocol"):
+        return
+    chosen = getattr(answer.body, "SchemaID", None)
+    offered = {entry.SchemaID for entry in request.body.AppProtocol}
+    if chosen in offered or (chosen is None and len(offered) == 1):
+        return
+    text = f"the station chose SchemaID {chosen}, where {', '.join(map(str, sorted(offered)))} was offered"
+    severity = Severity.REMARK if session.charged else Severity.CAUSE
+    seen = (
+        Evidence(request.where, f"offered: {', '.join(session.offered)}"),
+        Evidence(answer.where, f"SchemaID {chosen}"),
+    )
+    yield Finding(answer.where, Who.STATION, text, severity, evidence=seen)
 
 
 def gone(session: Session, last_at: float) -> Iterator[Finding]:
@@ -103,6 +147,9 @@ RULES: Final = (
     Rule("no_common_protocol", "The station speaks none of the protocols that the vehicle offers.", no_protocol,
          "Offer what both speak; DIN 70121 is what nearly every DC vehicle and station understands. Versions are 2.0 "
          "for DIN 70121 and ISO 15118-2, 1.0 for ISO 15118-20.", "V2G2-172"),
+    Rule("protocol_not_offered", "The station chooses a protocol that was not offered.", unoffered,
+         "Echo the SchemaID of the entry that was chosen; it is neither the place in the list nor the priority.",
+         "V2G2-169"),
     Rule("peer_gone", "A peer no longer acknowledges what is sent to it.", gone,
          "See whether the plug was pulled, a fuse or the control pilot ended the link, or the modem lost its network."),
     Rule("closed_early", "A side closes the connection without SessionStop.", closed_early,

@@ -9,9 +9,12 @@ from hlc.capture.doctor import (
     delivery,
     discovery,
     electrical,
+    known,
     matching,
+    parameters,
     quality,
     sequence,
+    stages,
     status,
     timing,
     tls,
@@ -29,9 +32,11 @@ SESSION: Final[tuple[Rule, ...]] = (
     *electrical.RULES,
     *sequence.RULES,
     *status.RULES,
+    *parameters.RULES,
     *delivery.RULES,
     *timing.RULES,
     *quality.SESSION,
+    *known.RULES,
 )
 PLUG_IN: Final[tuple[Rule, ...]] = (*quality.PLUG_IN, *discovery.RULES)
 CAPTURE: Final[tuple[Rule, ...]] = quality.CAPTURE
@@ -48,7 +53,7 @@ def examined(rules: tuple[Rule, ...], subject: Any, last_at: float) -> list[Find
 
 def judge_matching(run: Matching, last_at: float) -> Verdict:
     """The verdict on a matching run; `last_at` is the time of the last frame of the capture so far."""
-    return matching.verdict(run, examined(MATCHING, run, last_at), last_at)
+    return stages.verdict(run, examined(MATCHING, run, last_at), last_at)
 
 
 def judge(session: Session, last_at: float) -> Verdict:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from script import Writer
 
-from hlc.capture.writer import PcapngWriter
 from hlc.sim import soak
 from hlc.sim.course import Wishes, course, spoken
 from hlc.sim.faults import Kind, Place, Striker
@@ -79,21 +79,6 @@ def later(us: int) -> bytes:
     body += frame + bytes(-len(frame) % 4)
     size = (len(body) + 12).to_bytes(4, "little")
     return (6).to_bytes(4, "little") + size + body + size
-
-
-class Writer(PcapngWriter):
-    """The side that is named closes."""
-
-    def __init__(self, path: Path, closer: Side) -> None:
-        super().__init__(path, wall=lambda: 1_700_000_000.0)
-        self.closer = closer
-
-    def _disconnect(self) -> None:
-        vehicle, station = self._vehicle, self._station
-        if self.closer is Side.SECC:
-            self._vehicle, self._station = station, vehicle
-        super()._disconnect()
-        self._vehicle, self._station = vehicle, station
 
 
 class Tap:

@@ -46,8 +46,8 @@ def test_a_failed_handshake_is_the_alerts_fault(
     assert (first.rule, first.who) == ("tls_alert", who)
     assert first.advice.startswith(advice)
     assert any(seen.text.startswith("offered: TLS 1.") for seen in first.evidence)
-    assert [finding.rule for finding in verdict.findings[1:]] == ["closed_early"]
-    assert verdict.findings[1].symptom
+    assert [finding.rule for finding in verdict.causes[1:]] == ["closed_early"]
+    assert verdict.causes[1].symptom
 
 
 def test_an_orderly_end_accuses_nobody(decode: Decode, to_pcap: Callable[..., bytes]) -> None:
