@@ -96,6 +96,19 @@ def not_connected(plug: PlugIn, last_at: float) -> Iterator[Finding]:
     yield Finding(last, Who.VEHICLE, text, evidence=tuple(_seen(offer) for offer in found.offers[:3]))
 
 
+def contract_without_tls(plug: PlugIn, last_at: float) -> Iterator[Finding]:
+    if not plug.discovery.offers or any(offer.security is sdp.Security.TLS for offer in plug.discovery.offers):
+        return
+    for session, _ in plug.sessions:
+        kept = session.last.get("PaymentServiceSelectionReq")
+        if kept is None or session.tls is not None or str(kept.body.SelectedPaymentOption) != "Contract":
+            continue
+        text = "a contract is used over plain TCP: Plug & Charge needs TLS"
+        severity = Severity.REMARK if session.charged else Severity.CAUSE
+        seen = (_seen(plug.discovery.offers[0]), Evidence(kept.where, "SelectedPaymentOption Contract"))
+        yield Finding(kept.where, Who.VEHICLE, text, severity, evidence=seen)
+
+
 def malformed(plug: PlugIn, last_at: float) -> Iterator[Finding]:
     for where, side, reason in plug.discovery.malformed[:2]:
         severity = Severity.REMARK if plug.connected or plug.discovery.offers else Severity.CAUSE
@@ -147,6 +160,8 @@ RULES: Final = (
          "Serve plain TCP too, unless the site demands TLS: many vehicles know nothing else."),
     Rule("sdp_not_connected", "A station is found, and the vehicle makes no connection.", not_connected,
          "See whether the vehicle accepts the answer: its security, its port, the scope of its address."),
+    Rule("contract_without_tls", "A contract is used without TLS.", contract_without_tls,
+         "Use TLS, or pay externally.", "V2G2-828"),
     Rule("sdp_malformed", "A datagram of SDP that cannot be read.", malformed,
          "Send V2GTP header 01 FE, payload type 0x9000 with 2 octets or 0x9001 with 20."),
     Rule("setup_late", "Communication setup took longer than a vehicle must wait.", setup_late,

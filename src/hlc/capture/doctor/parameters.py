@@ -312,17 +312,6 @@ def transfer_mode(session: Session, last_at: float) -> Iterator[Finding]:
     yield Finding(request.where, Who.VEHICLE, said, severity, evidence=seen)
 
 
-def contract_without_tls(session: Session, last_at: float) -> Iterator[Finding]:
-    kept = session.last.get("PaymentServiceSelectionReq")
-    if kept is None or session.tls is not None or str(kept.body.SelectedPaymentOption) != "Contract":
-        return
-    said = "a contract is used over plain TCP: Plug & Charge needs TLS"
-    severity = Severity.REMARK if session.charged else Severity.CAUSE
-    yield Finding(
-        kept.where, Who.VEHICLE, said, severity, evidence=(Evidence(kept.where, "SelectedPaymentOption Contract"),)
-    )
-
-
 # fmt: off
 RULES: Final = (
     Rule("limits_zero", "A side offers no voltage, current or power.", zero_limits,
@@ -349,8 +338,6 @@ RULES: Final = (
          "Set the station's clock; a time that is not known should be left out where that is allowed."),
     Rule("transfer_mode", "The vehicle requests an energy transfer mode that was not offered.", transfer_mode,
          "Request a mode of ServiceDiscoveryRes.", "V2G2-476"),
-    Rule("contract_without_tls", "A contract is used without TLS.", contract_without_tls,
-         "Use TLS, or pay externally.", "V2G2-828"),
 )
 # fmt: on
 """Of parameters."""

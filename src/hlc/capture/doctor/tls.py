@@ -31,6 +31,8 @@ PEER_AT_FAULT: Final = frozenset(
 few here or a wrong chain there, certificate_expired may be the clock."""
 PROFILES: Final = {Version.TLS12: frozenset({0xC023, 0xC025}), Version.TLS13: frozenset({0x1302, 0x1303})}
 """Cipher suites of ISO 15118-2 and ISO 15118-20."""
+HANDSHAKE_RECORDS: Final = 8
+"""So many records of a handshake may be encrypted; what is beyond that are messages."""
 ABOUT_CERTIFICATES: Final = frozenset(
     {Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_EXPIRED, Alert.CERTIFICATE_UNKNOWN, Alert.HANDSHAKE_FAILURE}
 )
@@ -95,6 +97,11 @@ def unfinished(session: Session, last_at: float) -> Iterator[Finding]:
     yield Finding(where, Who.of(side), text, evidence=seen)
 
 
+def _went_on(session: Session, facts: TlsFacts) -> bool:
+    """Whether messages followed the handshake, read or not."""
+    return bool(session.messages or facts.opened) or facts.unopened > HANDSHAKE_RECORDS
+
+
 def version(session: Session, last_at: float) -> Iterator[Finding]:
     facts = session.tls
     if facts is None or facts.version is None or session.protocol is None:
@@ -123,7 +130,7 @@ def no_staple(session: Session, last_at: float) -> Iterator[Finding]:
     asked = facts.hello.status_request_v2 if facts.version == Version.TLS12 else facts.hello.status_request
     if asked:
         text = "the vehicle asked for OCSP responses, and the station stapled none: a strict vehicle leaves"
-        severity = Severity.REMARK if session.messages else Severity.CAUSE
+        severity = Severity.REMARK if _went_on(session, facts) else Severity.CAUSE
         yield Finding(facts.chosen_at, Who.STATION, text, severity, evidence=tuple(_seen(facts)))
 
 
@@ -132,7 +139,7 @@ def certificates(session: Session, last_at: float) -> Iterator[Finding]:
     if facts is None:
         return
     said = {alert.description for alert in facts.alerts if alert.fatal}
-    harmless = session.messages or (said and not said & ABOUT_CERTIFICATES)
+    harmless = _went_on(session, facts) or (said and not said & ABOUT_CERTIFICATES)
     severity = Severity.REMARK if harmless else Severity.CAUSE
     for side, shown in sorted(facts.chains.items()):
         who = Who.of(side)

@@ -207,8 +207,10 @@ SCRIPTS: Final[dict[str, tuple[str, Callable[[], Script]]]] = {
     ),
     "contract_without_tls": (
         "vehicle",
-        lambda: Script(ISO2).up_to(
-            "PaymentServiceSelection", PaymentServiceSelection={"SelectedPaymentOption": "Contract"}
+        lambda: (
+            Script(ISO2)
+            .discover()
+            .up_to("PaymentServiceSelection", PaymentServiceSelection={"SelectedPaymentOption": "Contract"})
         ),
     ),
     "known_quirk": (
