@@ -50,7 +50,7 @@ ASIDE: Final = frozenset(
     }
 )
 STRANGERS: Final = 3
-"""Messages of other energy modes that are met too: to a mode they are all alike."""
+"""Messages of other energy modes, and of those that the other end takes, that are met too: they are all alike."""
 
 INSTALLATION: Final = common.CertificateInstallationReq(
     Header=HEADER,
@@ -75,8 +75,8 @@ class Meeting(NamedTuple):
     """Of the end that it met, up to the end of the session."""
 
 
-def catalogue(world: World) -> Mapping[str, Utterance]:
-    """A message of each kind that the schemas of this world have, and of other energy modes."""
+def catalogue(world: World, to: Side) -> Mapping[str, Utterance]:
+    """A message of each kind that this end takes in the schemas of this world, and a few that it does not."""
     found: dict[str, Utterance] = {}
     for other in WORLDS:
         if other.protocol == world.protocol and other.control is world.control:
@@ -90,11 +90,13 @@ def catalogue(world: World) -> Mapping[str, Utterance]:
         schema, kind = "iso15118_2", PayloadType.EXI
     for message in never:
         name = type(message).__name__
-        to = Side.SECC if name.endswith("Req") else Side.EVCC
-        found.setdefault(name, Utterance(to, schema, kind, message))
+        receiver = Side.SECC if name.endswith("Req") else Side.EVCC
+        found.setdefault(name, Utterance(receiver, schema, kind, message))
     mine = sap.PROTOCOLS[world.negotiated].schemas.values()
-    strangers = [name for name, each in found.items() if each.schema not in mine]
-    return {name: each for name, each in found.items() if name not in strangers[STRANGERS:] and each.schema != "sap"}
+    known = {name: each for name, each in found.items() if each.schema != "sap"}
+    strangers = [name for name, each in known.items() if each.schema not in mine]
+    others = [name for name, each in known.items() if each.schema in mine and each.to is not to]
+    return {name: each for name, each in known.items() if name not in strangers[STRANGERS:] + others[STRANGERS:]}
 
 
 def meet(world: World, moment: str, met: Utterance) -> Meeting | None:
@@ -145,8 +147,11 @@ def meetings(world: World, to: Side) -> Iterator[tuple[str, str, Utterance, Meet
     """Every message at every moment of the main stream at this end."""
     ending = "Req" if to is Side.SECC else "Res"
     said = spoken(world)
-    every = catalogue(world)
+    every = catalogue(world, to)
     moments = [name for name in said.messages if name.endswith(ending) and name in every]
+    if "wpt" in world.name or "acdp" in world.name:  # what they share with DC is met there
+        [dc] = [other for other in CHOSEN if other.name.startswith("iso15118-20 dc")]
+        moments = [name for name in moments if name not in spoken(dc).utterances]
     for moment in dict.fromkeys(moments):
         for name, met in every.items():
             meeting = meet(world, moment, met) if name != moment and every[moment].payload_type not in ASIDE else None
@@ -181,7 +186,7 @@ def test_at_the_station(world: World) -> None:
             assert answer.ResponseCode.value == "FAILED_SequenceError", where
             assert len(answers) == 1, where
             assert not station.good, where
-    assert count > 100
+    assert count > 60
 
 
 @pytest.mark.parametrize("world", CHOSEN, ids=lambda world: world.name)
@@ -194,4 +199,4 @@ def test_at_the_vehicle(world: World) -> None:
             assert answers == [], where
         assert not vehicle.good, where
         assert vehicle.faulty, where
-    assert count > 100
+    assert count > 60
