@@ -39,9 +39,11 @@ FOUND = [
     ("iso15118-20 mcs_bpt dynamic", 20270153),
     ("iso15118-20 acdp scheduled", 20262812),
     ("iso15118-20 acdp scheduled", 900176),
+    ("iso15118-20 acdp scheduled", 870006938),
 ]
 """What a long soak found: a broken driver of a vehicle that gives energy back, an end told beside the messages,
-contacts that leave while the answer to the end of power is on its way."""
+contacts that leave while the answer to the end of power is on its way, a reading that is confirmed while the next one
+is told."""
 
 
 @pytest.mark.parametrize(("where", "seed"), FOUND)

@@ -6,6 +6,7 @@ A mode's file adds the handlers of its own messages, and says how energy begins 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -68,6 +69,9 @@ if TYPE_CHECKING:
 OK: Final = ResponseCode.OK
 PAUSE_DELAY_S: Final = 60
 """NotificationMaxDelay of Pause; it falls while the vehicle does not act. [V2G20-3308], [V2G20-3318]"""
+READINGS: Final = 16
+"""So many readings of the meter may be confirmed, the last ones: a confirmation goes its own way, while the charge loop
+tells further ones."""
 NOTHING: Final[frozenset[Kind]] = frozenset()
 
 
@@ -91,8 +95,8 @@ class Conversation(conversation.Conversation):
         self.plans = Plans(self)
         self.notice: EVSENotification | None = None
         """What the station wants of the vehicle, beside an end."""
-        self.reading: MeterInfo | None = None
-        """The meter as it was told last."""
+        self.readings: deque[MeterInfo] = deque(maxlen=READINGS)
+        """The meter as it was told, the last times."""
         self._starting: tuple[PowerDeliveryReq, ResponseCode] | None = None
         """A start that is being carried out, and what will be said to it."""
         self._told_since: float | None = None
@@ -292,7 +296,7 @@ class Conversation(conversation.Conversation):
 
     def metering_confirmation(self, request: MeteringConfirmationReq) -> MeteringConfirmationRes:
         data = request.SignedMeteringData
-        if data.SessionID != self.station.session_id or data.MeterInfo != self.reading:
+        if data.SessionID != self.station.session_id or data.MeterInfo not in self.readings:
             text = "what the vehicle confirms is not what it was told"
             raise Refusal(ResponseCode.FAILED_MeteringSignatureNotValid, text)
         # Who pays outside of the session has no certificate whose signature could be checked.
@@ -315,7 +319,7 @@ class Conversation(conversation.Conversation):
             return NOTHING
         if stream == PayloadType.SCHEDULE_RENEGOTIATION and self.delivering and not self.dynamic:
             return frozenset({self.discovery, ScheduleExchangeReq})
-        if stream == PayloadType.METERING_CONFIRMATION and self.reading is not None:
+        if stream == PayloadType.METERING_CONFIRMATION and self.readings:
             return frozenset({MeteringConfirmationReq})
         if stream == PayloadType.PARKING_STATUS:
             requests = {Intended.CHECK_IN: VehicleCheckInReq, Intended.CHECK_OUT: VehicleCheckOutReq}
@@ -436,11 +440,10 @@ class Conversation(conversation.Conversation):
         if not self.delivering and not self.standing_by:
             raise Refusal(ResponseCode.FAILED_SequenceError, "energy does not flow", "V2G20-459")
         wanted = request.MeterInfoRequested or self.notice is EVSENotification.MeteringConfirmation
-        if wanted or self.reading is None:  # [V2G20-1082], [V2G20-1083], [V2G20-1833]
-            self.reading = self._read_meter()
-            shown = self.reading
-        else:
-            shown = None
+        shown = None
+        if wanted or not self.readings:  # [V2G20-1082], [V2G20-1083], [V2G20-1833]
+            shown = self._read_meter()
+            self.readings.append(shown)
         return {
             "Header": self.header(),
             "ResponseCode": self.loop_code(),
@@ -488,7 +491,8 @@ class Conversation(conversation.Conversation):
         """Services are chosen anew: nothing of the last choice holds."""
         self.selected = None
         self.plans = Plans(self)
-        self.notice = self.reading = None
+        self.notice = None
+        self.readings.clear()
         self.station.end_asides()
 
     def _pause(self) -> None:

@@ -411,11 +411,16 @@ class TestBeside:
         assert one.talk.station.conversation.opens(PayloadType.METERING_CONFIRMATION) == frozenset()
         assert one.talk.station.conversation.opens(PayloadType.PARKING_STATUS) == frozenset()
 
+    @pytest.mark.parametrize("later", [0, 3, 20])
     @pytest.mark.parametrize("right", [False, True])
-    def test_what_is_confirmed_must_be_what_was_told(self, station: Callable[..., Dc], right: bool) -> None:
+    def test_what_is_confirmed_must_be_what_was_told(self, station: Callable[..., Dc], right: bool, later: int) -> None:
         one = station()
+        one.outlet._delivered = 1000.0
         one.charging()
         told = one.loop(wish(10.0)).MeterInfo
+        for _ in range(later):  # meanwhile other readings are told
+            one.outlet._delivered += 10.0
+            assert one.loop(wish(10.0), meter=True).MeterInfo != told
         if not right:
             told.ChargedEnergyReadingWh += 1
         data = common.SignedMeteringData(
@@ -425,7 +430,7 @@ class TestBeside:
             Dynamic_SMDTControlMode=common.Dynamic_SMDTControlMode(),
         )
         answer = one.ask(common.MeteringConfirmationReq, SignedMeteringData=data)
-        wanted = ResponseCode.OK if right else ResponseCode.FAILED_MeteringSignatureNotValid
+        wanted = ResponseCode.OK if right and later < 16 else ResponseCode.FAILED_MeteringSignatureNotValid
         assert answer.ResponseCode is wanted
 
     @pytest.mark.parametrize("progress", [ChargeProgress.Start, ChargeProgress.Stop, ChargeProgress.Standby])
