@@ -118,6 +118,12 @@ def capped(slots: Iterable[Slot], watts: float) -> tuple[Slot, ...]:
     return tuple(slot._replace(watts=min(slot.watts, watts)) for slot in slots)
 
 
+def lowest(*each: Sequence[Slot]) -> tuple[Slot, ...]:
+    """Nowhere above any of these; without prices."""
+    bounds = pairwise(_bounds(*each, until=max(length(slots) for slots in each)))
+    return _joined(Slot(stop - start, min(at(slots, start).watts for slots in each)) for start, stop in bounds)
+
+
 def coarsened(slots: Sequence[Slot], entries: int) -> tuple[Slot, ...]:
     """At most so many slots, nowhere above the given ones. What joins is what loses least energy; the price of a joint
     slot is the higher one."""

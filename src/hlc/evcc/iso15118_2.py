@@ -6,6 +6,7 @@ The half that differs is a part of its own, `dc.Dc` or `iso15118_2_ac.Ac`, by wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from exi.messages import iso15118_2
@@ -389,8 +390,14 @@ class Conversation(Session):
         )
 
     def _profile(self, plan: Plan) -> ChargingProfile:
-        """The plan on the wire, as coarse as that allows."""
-        slots = schedules.coarsened(plan.profile, PROFILE_ENTRIES)
+        """The plan on the wire, as coarse as that allows.
+
+        Its times are counted from now on, those of the schedule from its own message on. Most stations take both for
+        the same: the profile keeps to the schedule whichever is meant.
+        """
+        passed = self.vehicle.now - self.planned_at
+        ways = [schedules.after(plan.profile, seconds) for seconds in (0.0, float(floor(passed)), float(ceil(passed)))]
+        slots = schedules.coarsened(schedules.lowest(*ways), PROFILE_ENTRIES)
         phases = self.power.phases if isinstance(self.power, Ac) else None
         return ChargingProfile(
             ProfileEntry=[

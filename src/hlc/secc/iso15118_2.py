@@ -329,7 +329,14 @@ class Conversation(conversation.Conversation):
             raise Refusal("FAILED_TariffSelectionInvalid", text, "V2G2-479")
         self.schedule = found[0]
         profile = request.ChargingProfile
-        if profile is not None and (misfit := schedules.misfit(_slots(profile), self.schedule)):
+        if profile is None:
+            return
+        # Its times are counted from now on, or like those of the schedule from the message before: vehicles do either.
+        left = schedules.after(self.schedule.slots, self.station.now - self.scheduled_at)
+        misfit, other = (
+            schedules.misfit(_slots(profile), each) for each in (self.schedule, self.schedule._replace(slots=left))
+        )
+        if misfit and other:
             if self.station.settings.strict:
                 raise Refusal("FAILED_ChargingProfileInvalid", misfit, "V2G2-478")
             self.station.note(misfit)

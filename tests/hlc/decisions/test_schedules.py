@@ -196,3 +196,13 @@ def test_without_prices_the_fastest_is_chosen_and_among_equals_the_first() -> No
     slow, fast = Schedule(7, (Slot(HOUR_S, 5000.0),)), Schedule(9, (Slot(HOUR_S, 9000.0, 1.0),))
     assert schedules.chosen((slow, fast), watts=11_000.0, energy_wh=1000.0).schedule is fast
     assert schedules.chosen((slow, slow._replace(id=8)), watts=11_000.0, energy_wh=1000.0).schedule is slow
+
+
+@given(slot_lists, slot_lists)
+def test_the_lowest_of_two_is_above_neither(one: list[Slot], other: list[Slot]) -> None:
+    found = schedules.lowest(one, other)
+    assert schedules.length(found) == pytest.approx(max(schedules.length(one), schedules.length(other)))
+    for slots in (one, other):
+        assert schedules.misfit(found, Schedule(1, tuple(schedules.lasting(slots, schedules.length(found))))) is None
+    for start in schedules.starts(found):
+        assert schedules.at(found, start).watts == min(schedules.at(slots, start).watts for slots in (one, other))

@@ -268,7 +268,7 @@ def test_without_tls_tariffs_count_for_nothing() -> None:
 def test_the_cheap_hours_are_used_where_there_is_time() -> None:
     host = Host(ac=True, departure_s=12.0 * HOUR, transport=Transport("1.2"))
     host.schedules = [CHEAP_LATER]
-    assert profile(host) == [(0, 0.0), (HOUR, 11_000.0), (5 * HOUR, 0.0), (12 * HOUR - 1, 11_000.0)]
+    assert profile(host) == [(0, 0.0), (HOUR, 11_000.0), (5 * HOUR - 1, 0.0), (12 * HOUR - 1, 11_000.0)]
 
 
 def test_the_cheapest_schedule_is_taken_that_is_fast_enough() -> None:
@@ -291,6 +291,24 @@ def test_a_profile_has_24_entries_at_most() -> None:
     assert len(found) == 24
     limits = {start: 5000.0 + start / 6 for start in range(0, 24_000, 600)}
     assert all(watts <= limits[start] for start, watts in found)
+
+
+def test_a_profile_keeps_to_its_schedule_wherever_its_times_begin() -> None:
+    """After ten seconds of cable check: with a schedule that goes up and down again."""
+    host = Host()
+    host.schedules = [schedule(1, (0, 10_000), (600, 30_000), (1200, 5000))]
+    host.reach(iso.CableCheckReq)
+    began = host.now
+    while host.now - began < 10.4:
+        host.answer(
+            iso.CableCheckRes(ResponseCode=OK, DC_EVSEStatus=dc_status(), EVSEProcessing=iso.EVSEProcessing.Ongoing)
+        )
+    found = profile(host)
+    passed = host.now - began
+    assert found[:2] == [(0, 10_000.0), (600, 30_000.0)]
+    start, watts = found[2]
+    assert watts == 5000.0
+    assert 1200 - passed - 1 <= start <= 1200 - passed
 
 
 def test_a_station_without_a_schedule_is_taken_as_one_without_limit() -> None:

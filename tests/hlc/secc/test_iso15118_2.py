@@ -377,6 +377,20 @@ def test_a_profile_above_its_schedule(ac: bool, strict: bool) -> None:
         assert "90000 W from 60 s on" in note
 
 
+@pytest.mark.parametrize(("start", "fits"), [(600, True), (585, True), (500, False)])
+def test_a_profile_may_count_from_either_message(start: int, fits: bool) -> None:
+    """Power may go up after ten minutes; some 15 s of them have passed with the cable check."""
+    talk = Talk(strict=True, schedules=((Slot(600.0, 1000.0), Slot(80_000.0, 50_000.0)),))
+    talk.reach(iso.CableCheckReq)
+    talk.wait(15.0)
+    talk.reach(iso.PowerDeliveryReq)
+    request = power(START, 1, (0, 1000), (start, 40_000))
+    if fits:
+        assert talk.ask(request).ResponseCode is OK
+    else:
+        refused(talk, request, "FAILED_ChargingProfileInvalid", "V2G2-478")
+
+
 @BOTH
 def test_a_schedule_that_was_not_offered(ac: bool) -> None:
     talk = Talk(ac=ac)
