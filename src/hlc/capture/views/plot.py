@@ -152,9 +152,8 @@ class Picture:
         """The parts of the session: name, beginning, end."""
         found: list[tuple[str, float, float]] = []
         stays = self.course.stays[Side.EVCC]
-        for stay, following in zip(stays, [*stays[1:], None], strict=True):
+        for stay, until in zip(stays, [*(stay.began for stay in stays[1:]), ended], strict=False):
             name = SPAN_OF.get(stay.code, "")
-            until = following.began if following is not None else ended
             if found and found[-1][0] == name:
                 found[-1] = name, found[-1][1], until
             else:

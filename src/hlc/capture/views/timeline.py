@@ -36,6 +36,8 @@ LEAST_BAR: Final = 16
 """A chart narrower than that is left out: the figures stand alone."""
 CUT: Final = 0.5
 """Share of the session from which on a time without change is cut short."""
+LEAST_S: Final = 1e-6
+"""Shorter sessions are drawn as if they lasted so long."""
 GAP: Final = 3
 """Columns that show where the axis is cut."""
 
@@ -70,22 +72,24 @@ class Axis:
     """Moments to columns: even, except that one stretch may be left out."""
 
     def __init__(self, began: float, ended: float, changes: list[float], columns: int) -> None:
-        self.began, self.ended, self.columns = began, max(ended, began + 1e-6), columns
+        self.began, self.ended, self.columns = began, max(ended, began + LEAST_S), columns
         self.cut: tuple[float, float] | None = None
         whole = self.ended - began
-        moments = sorted({began, *changes, ended})
+        moments = sorted({began, *(min(max(at, began), self.ended) for at in changes), self.ended})
         quiet = max(pairwise(moments), key=lambda pair: pair[1] - pair[0], default=(0.0, 0.0))
         if quiet[1] - quiet[0] > CUT * whole:
             rest = whole - (quiet[1] - quiet[0])
-            margin = max(0.2 * rest, 1e-6)
+            margin = max(0.2 * rest, LEAST_S)
             if quiet[1] - quiet[0] > 4 * margin:
                 self.cut = quiet[0] + margin, quiet[1] - margin
         left_out = self.cut[1] - self.cut[0] if self.cut else 0.0
-        self._scale = (columns - (GAP if self.cut else 0)) / (whole - left_out)
+        self._scale = (columns - (GAP if self.cut else 0)) / max(whole - left_out, LEAST_S)
 
     def column(self, at: float) -> float:
-        """Where a moment is, in columns from the left."""
-        at = min(max(at, self.began), self.ended)
+        """Where a moment is, in columns from the left; clocks that jump lead to either end."""
+        return min(self._column(min(max(at, self.began), self.ended)), float(self.columns))
+
+    def _column(self, at: float) -> float:
         if self.cut is None or at <= self.cut[0]:
             return (at - self.began) * self._scale
         edge = (self.cut[0] - self.began) * self._scale
@@ -103,7 +107,7 @@ class Axis:
         full, thin, left_out = ("█", "▏", "┄") if unicode else ("#", "|", ".")
         first, last = self.column(began), self.column(ended)
         start = min(int(first), self.columns - 1)
-        end = max(round(last), start)
+        end = min(max(round(last), start), self.columns)
         if end == start:
             return " " * start + thin
         gap = self.gap()

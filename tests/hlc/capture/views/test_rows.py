@@ -49,6 +49,14 @@ def test_the_figures_are_those_of_the_messages(hlc_decode: Run, charge_path: Pat
             assert float(row["target_amps"]) == pytest.approx(target["Value"] * 10 ** target["Multiplier"])
 
 
+def test_iso_15118_20(hlc_decode: Run, charge_20_path: Path) -> None:
+    rows = read(hlc_decode(charge_20_path, "--csv").out)
+    loop = [row for row in rows if row["name"] == "DC_ChargeLoopRes"]
+    assert loop
+    assert all(row["state"] == "13" and float(row["evse_max_volts"]) == 500 for row in loop)
+    assert max(float(row["evse_watts"]) for row in loop) > 10_000
+
+
 def test_csv_is_a_form_of_its_own(hlc_decode: Run, charge_path: Path) -> None:
     for other in ("--json", "--xml", "--summary"):
         found = hlc_decode(charge_path, "--csv", other)

@@ -31,6 +31,13 @@ def test_each_state_of_either_side_has_a_row(hlc_decode: Run, charge_path: Path)
     assert order[:half] == sorted(order[:half])
 
 
+def test_states_of_iso_15118_20(hlc_decode: Run, charge_20_path: Path) -> None:
+    [session] = [json.loads(line) for line in hlc_decode(charge_20_path, "--timeline", "--json").out.splitlines()]
+    names = [state["name"] for state in session["states"]["EVCC"]]
+    assert names[:2] == ["Session Setup", "Authentication / Authorization"]
+    assert names[-1] == "Session Stop"
+
+
 @pytest.mark.parametrize("columns", [40, 60, 80, 100, 160])
 def test_it_is_as_wide_as_the_terminal(hlc_decode: Run, charge_path: Path, columns: int) -> None:
     found = hlc_decode(charge_path, "--timeline", columns=columns)
@@ -75,11 +82,13 @@ def test_a_short_time_is_not() -> None:
     assert axis.bar(4.0, 4.0, unicode=True) == " " * 20 + "▏"
 
 
-@pytest.mark.parametrize("began", [0.0, 1e9])
-def test_a_session_of_no_length(began: float) -> None:
-    axis = Axis(began, began, [began], 30)
-    assert len(axis.bar(began, began, unicode=True)) <= 30
-    assert axis.ruler()
+@pytest.mark.parametrize("began", [0.0, 1e9, 1e16])
+@pytest.mark.parametrize("lasted", [0.0, 1e-7, 1e16])
+def test_sessions_of_odd_length(began: float, lasted: float) -> None:
+    axis = Axis(began, began + lasted, [began - 1e9, began, began + lasted / 3, began + 2e9], 30)
+    assert 0 <= axis.column(began - 1e12) <= axis.column(began + 1e12) <= 30
+    assert len(axis.bar(began, began + lasted, unicode=True)) <= 30
+    assert len(axis.ruler()) <= 30
 
 
 def test_memory_is_bounded(hlc_decode: Run) -> None:

@@ -40,6 +40,20 @@ def test_each_kind_of_message_against_both_halves_of_its_deadline(
     assert phases["ReadyToCharge"]["worst"] > phases["CableCheck"]["worst"] + phases["PreCharge"]["worst"]
 
 
+def test_deadlines_of_iso_15118_20(hlc_decode: Run, charge_20_path: Path) -> None:
+    """Those of its charge loop are its own, of either side; messages that all modes share belong to the session's."""
+    found = hlc_decode(charge_20_path, "--timing", "--json")
+    answers, pauses, phases = (rows(found, kind) for kind in ("answers", "pauses", "phases"))
+    loop = answers["DC_ChargeLoopRes"]
+    assert (loop["protocol"], loop["performance_time"], loop["timeout"]) == ("iso15118_20_dc", 0.25, 0.5)
+    assert (pauses["DC_ChargeLoopRes"]["performance_time"], pauses["DC_ChargeLoopRes"]["timeout"]) == (0.25, 0.5)
+    assert answers["ServiceDetailRes"]["timeout"] == 5.0
+    assert (pauses["ServiceDetailRes"]["performance_time"], pauses["ServiceDetailRes"]["timeout"]) == (40, 60)
+    assert {row["protocol"] for row in answers.values()} == {None, "iso15118_20_dc"}
+    assert phases["PreCharge"]["timeout"] == 10
+    assert phases["Ongoing (ScheduleExchange)"]["unfinished"] == 0
+
+
 @pytest.mark.parametrize("columns", [80, 100, 140])
 def test_a_reader_sees_it_in_his_terminal(hlc_decode: Run, charge_path: Path, columns: int) -> None:
     found = hlc_decode(charge_path, "--timing", columns=columns)
