@@ -19,7 +19,7 @@ from hlc.capture.headers import Flags, Tcp
 from hlc.capture.plugin import PlugIn
 from hlc.capture.reassembly import Found, Framing, Piece, Stream, is_tls
 from hlc.capture.seen import Seen, Tls, Unread
-from hlc.capture.session import EXAMPLES, Closing, Session
+from hlc.capture.session import EXAMPLES, STALE, Closing, Session
 from hlc.capture.tls import Plain, Said, TlsConnection
 from hlc.capture.tls_facts import TlsFacts
 from hlc.capture.where import NOWHERE, Where
@@ -199,7 +199,9 @@ class Conversation:
         """How a connection without messages went."""
         by_server = [how for end, how, _ in self._closings if end == self.server]
         if not self.answered:
-            return "refused" if "reset" in by_server else "unanswered"
+            if "reset" in by_server:
+                return "refused"
+            return STALE if any(how == "reset" for _, how, _ in self._closings) else "unanswered"
         if "reset" in by_server:
             return "accepted and reset at once"
         return "closed without a message" if self._closings else "left without a message"

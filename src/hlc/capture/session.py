@@ -32,6 +32,8 @@ SEQUENCE_TIMEOUT_S: Final = 60.0
 """V2G_SECC_Sequence_Timeout after supportedAppProtocol, in every protocol."""
 SAP_TIMEOUT_S: Final = 2.0
 """V2G_EVCC_Msg_Timeout of supportedAppProtocol, in every protocol."""
+STALE: Final = "taken for an older one on the same ports"
+"""How a connection went whose SYN was answered as if the one before stood still; the client then resets it."""
 EXAMPLES: Final = 8
 """Places that are kept of what may occur often."""
 

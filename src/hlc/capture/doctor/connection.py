@@ -9,7 +9,7 @@ from hlc import sap
 from hlc.capture.doctor.about import PEER, first_closing
 from hlc.capture.doctor.timing import timed_out
 from hlc.capture.finding import Evidence, Finding, Rule, Severity, Who
-from hlc.capture.session import Attempts, Session
+from hlc.capture.session import STALE, Attempts, Session
 from hlc.trace.events import Side
 
 SILENT_RETRANSMISSIONS: Final = 3
@@ -42,8 +42,15 @@ def unreached(session: Session, last_at: float) -> Iterator[Finding]:
     attempts = session.attempts
     if attempts is None or (attempts.announced and attempts.station not in attempts.announced):
         return
-    who = Who.VEHICLE if attempts.outcome == "left without a message" else Who.STATION
-    yield Finding(attempts.first, who, _tried(attempts), evidence=_seen(attempts))
+    who = Who.VEHICLE if attempts.outcome in {"left without a message", STALE} else Who.STATION
+    advice = "Connect from another port each time: the station still held a connection from this one."
+    yield Finding(
+        attempts.first,
+        who,
+        _tried(attempts),
+        evidence=_seen(attempts),
+        advice=advice if attempts.outcome == STALE else "",
+    )
 
 
 def no_protocol(session: Session, last_at: float) -> Iterator[Finding]:

@@ -93,7 +93,7 @@ class DoctorReport(Report):
             self._labelled("", f"and {len(finding.evidence) - EVIDENCE} more")
         if finding.deadline is not None:
             self._labelled("timer", finding.deadline.text)
-        if finding.clause:
+        if finding.clause and (finding.deadline is None or finding.clause != finding.deadline.timer):
             self._labelled("rule", finding.clause)
         if finding.advice:
             self._labelled("advice", finding.advice)
@@ -106,7 +106,7 @@ class DoctorReport(Report):
         lines = wrap(clean(text), max(20, self._width - INDENT - len(label)))
         for number, line in enumerate(lines or [""]):
             before = self._paint("dim", label) if not number else " " * len(label)
-            self.out(f"{' ' * INDENT}{before}{line}")
+            self.out(f"{' ' * INDENT}{before}{line}".rstrip())
 
     def _wrapped(self, text: str, indent: int, colour: str = "") -> None:
         for line in wrap(clean(text), self._width - indent):
@@ -186,6 +186,10 @@ def _parties(plug: PlugIn) -> str:
     return (f"  EV {vehicle}" if vehicle else "") + (f"  EVSE {station}" if station else "")
 
 
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def _story(plug: PlugIn) -> Iterator[str]:
     """What happened, a line for each thing."""
     for run, verdict in plug.matchings:
@@ -197,7 +201,9 @@ def _story(plug: PlugIn) -> Iterator[str]:
     found = plug.discovery
     if found.requests or found.answers:
         offers = ", ".join(dict.fromkeys(offer.station for offer in found.offers[:3]))
-        yield f"SDP: {found.requests} requests, {found.answers} answers" + (f", station {offers}" if offers else "")
+        yield f"SDP: {_counted(found.requests, 'request')}, {_counted(found.answers, 'answer')}" + (
+            f", station {offers}" if offers else ""
+        )
     for session, verdict in plug.sessions:
         yield _told(session, verdict)
     if plug.left_out["sessions"]:

@@ -112,6 +112,15 @@ def test_a_run_that_failed_before_the_link_came_is_no_cause(plug_ins: Callable[[
     assert not remark.cause
 
 
+def test_a_station_still_held_the_connection_before(plug_ins: Callable[[str], Any]) -> None:
+    ((_, verdict),) = plug_ins("vw-ac")
+    remark = next(finding for finding in verdict.findings if finding.rule == "tcp_failed")
+    assert not remark.cause
+    assert remark.who.value == "vehicle"
+    assert "taken for an older one" in remark.text
+    assert "another port" in remark.advice
+
+
 def test_basic_charging(reference: Path, decode: Callable[..., Any]) -> None:
     result = decode(reference / "captures" / "IEC61851_AC_PWM_Basic.pcapng")
     assert not result.plug_ins
