@@ -14,7 +14,7 @@ from hlc.capture import one
 from hlc.capture.doctor import Verdict
 from hlc.capture.files import CaptureError
 from hlc.capture.matching import Matching
-from hlc.capture.report import JsonSummary, Report, Several, overall
+from hlc.capture.report import JsonSummary, Report, Several, overall, record
 from hlc.capture.secrets import take_file
 from hlc.capture.seen import Seen
 from hlc.capture.session import Session
@@ -81,16 +81,15 @@ class Collected(JsonSummary):
             self._timing.event(seen)
 
     def finished(self, session: Session, verdict: Verdict) -> None:
-        super().finished(session, verdict)
+        if self._json:
+            super().finished(session, verdict)
         if self._timing is not None:
             self._timing.finished(session)
-        entry = self.sessions[-1]
+        entry = record(session, verdict, self.zero or 0.0)
         causes = [{"rule": finding["rule"], "cause": True} for finding in entry["findings"] if finding["cause"]]
         told = {name: entry[name] for name in KEPT}
         tls = None if entry["tls"] is None else {"version": entry["tls"]["version"]}
         self._result.sessions.append(told | {"findings": causes[:1], "tls": tls})
-        if not self._json:
-            self.sessions.clear()
 
     def matched(self, run: Matching, verdict: Verdict) -> None:
         if self._json:

@@ -10,8 +10,8 @@ from collections import OrderedDict
 from typing import Any, Final
 
 from hlc.capture.doctor import Verdict
+from hlc.capture.lines import DIM, Lines
 from hlc.capture.matching import Matching
-from hlc.capture.report import DIM, Lines
 from hlc.capture.seen import Seen
 from hlc.capture.session import Session
 from hlc.capture.totals import Totals

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from hlc.capture import single
 from hlc.capture.folded import FoldedLines
-from hlc.capture.report import JsonLines, JsonSummary, Lines, Print, Report, Several, XmlLines
+from hlc.capture.lines import Lines
+from hlc.capture.report import JsonLines, JsonSummary, Print, Report, Several, XmlLines
 from hlc.trace.console import Paint, colours_wanted
 from hlc.trace.screen import Screen
 

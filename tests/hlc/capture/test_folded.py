@@ -11,7 +11,7 @@ import slac
 from hlc.capture.decoder import Decoder
 from hlc.capture.files import Captured
 from hlc.capture.folded import REMEMBERED, FoldedLines
-from hlc.capture.report import Lines
+from hlc.capture.lines import Lines
 from hlc.trace.screen import Screen
 
 Frames = list[tuple[float, bytes]]

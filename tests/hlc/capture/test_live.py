@@ -13,8 +13,8 @@ from hlc.capture import live
 from hlc.capture.copying import FrameWriter
 from hlc.capture.decoder import Decoder
 from hlc.capture.files import Captured
+from hlc.capture.lines import Lines
 from hlc.capture.live import Live, SteadyClock
-from hlc.capture.report import Lines
 
 Frames = list[tuple[float, bytes]]
 

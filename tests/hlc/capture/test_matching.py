@@ -13,8 +13,9 @@ from line import ALL, EV, EVSE, MODEM, NID, NMK, OTHER, OWN, RUN, Line
 
 from hlc.capture.decoder import Decoder
 from hlc.capture.files import Captured
+from hlc.capture.lines import Lines
 from hlc.capture.matchings import RUNS
-from hlc.capture.report import MATCHINGS, JsonLines, JsonSummary, Lines
+from hlc.capture.report import MATCHINGS, JsonLines, JsonSummary
 from slac.mme.registry import FORMATS
 
 

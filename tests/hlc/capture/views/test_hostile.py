@@ -55,7 +55,7 @@ def test_files_too(hlc_decode: Run, charge: tuple[bytes, list[str]], tmp_path: P
     pytest.importorskip({"--plot": "matplotlib", "--parquet": "pyarrow"}[options[0]], reason="an extra")
     random = Random(1)
     data = bytearray(charge[0])
-    for _ in range(400):
+    for _ in range(20):
         data[random.randrange(28, len(data))] = random.randrange(256)
     path = tmp_path / "damaged.pcapng"
     path.write_bytes(data)
