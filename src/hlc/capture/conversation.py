@@ -77,6 +77,9 @@ class Conversation:
         secrets: Secrets,
     ) -> None:
         self.ends = {first.source: Direction(), first.destination: Direction()}
+        self.key = frozenset(self.ends)
+        self.ways = ((first.source, first.destination), (first.destination, first.source))
+        """Source and destination of its segments."""
         self.client: Endpoint | None = None
         self.server: Endpoint | None = None
         self.first = where
@@ -212,10 +215,12 @@ class Conversation:
             self.server = next(end for end in self.ends if end != client) if len(self.ends) > 1 else client
 
     def _side(self, endpoint: Endpoint) -> Side:
+        if endpoint == self.client:
+            return Side.EVCC
         if self.client is None:  # not known yet: the station is where SDP says, or the lower port
             low = min(self.ends, key=lambda end: (not self._announced(end), end[1]))
             return Side.SECC if endpoint == low else Side.EVCC
-        return Side.EVCC if endpoint == self.client else Side.SECC
+        return Side.SECC
 
     def _closed(self, endpoint: Endpoint, how: str, where: Where) -> None:
         if len(self._closings) < 4:

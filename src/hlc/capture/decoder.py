@@ -253,6 +253,22 @@ class Decoder:
     # TCP
 
     def _tcp(self, tcp: Tcp, where: Where) -> None:
+        conversation = self._recent
+        if conversation is None or tcp.flags & Flags.SYN or (tcp.source, tcp.destination) not in conversation.ways:
+            conversation = self._of(tcp, where)
+            if conversation is None:
+                return
+        answered = conversation.answered
+        conversation.segment(tcp, where)
+        if conversation.answered and not answered and conversation.client is not None and conversation.relevant():
+            self._supersede(conversation.key, conversation.client[0])
+        begun = conversation.session is not None or conversation.over_at is not None or conversation.plug is not None
+        if begun and not conversation.active:
+            conversation.active = True
+            self._active[conversation.key] = conversation
+
+    def _of(self, tcp: Tcp, where: Where) -> Conversation | None:
+        """The connection of a segment, which may begin it; None where the segment is of none."""
         key = frozenset((tcp.source, tcp.destination))
         conversation = self._connections.get(key)
         opening = tcp.flags & (Flags.SYN | Flags.ACK) == Flags.SYN
@@ -261,9 +277,9 @@ class Decoder:
             conversation = None
         if conversation is None:
             if not opening and not tcp.data and not tcp.flags & Flags.SYN:
-                return
+                return None
             if len(key) < 2:
-                return
+                return None
             conversation = Conversation(tcp, where, self._emit, self._open_session, self._is_station, self._secrets)
             if self.watch is not None:
                 conversation.watch = self.watch(conversation)
@@ -275,17 +291,10 @@ class Decoder:
             while len(self._connections) > CONNECTIONS:
                 oldest, silent = next(iter(self._connections.items()))
                 self._over(oldest, silent)
-        elif conversation is not self._recent:
+        else:
             self._connections.move_to_end(key)
         self._recent = conversation
-        answered = conversation.answered
-        conversation.segment(tcp, where)
-        if conversation.answered and not answered and conversation.client is not None and conversation.relevant():
-            self._supersede(key, conversation.client[0])
-        begun = conversation.session is not None or conversation.over_at is not None or conversation.plug is not None
-        if begun and not conversation.active:
-            conversation.active = True
-            self._active[key] = conversation
+        return conversation
 
     def _supersede(self, key: frozenset[Endpoint], evcc: bytes) -> None:
         """A station lets a vehicle in anew: its earlier connections are over, whether the capture shows that or not.
@@ -337,6 +346,8 @@ class Decoder:
             conversation.watch.over |= forget
         if forget:
             self._connections.pop(key, None)
+            if conversation is self._recent:
+                self._recent = None
 
     def _count(self, tls: TlsFacts | None) -> None:
         if tls is not None:

@@ -142,6 +142,8 @@ class Electrical:
     """The last ones that were told: "ev_volts", "evse_amps", ..."""
     first_limits: dict[str, float] = field(default_factory=dict)
     """The first ones."""
+    told: dict[str, Any] = field(default_factory=dict)
+    """Those of the vehicle as they came."""
     least: dict[str, Reading] = field(default_factory=dict)
     """In the charge loop, the least of each limit of the station, against the first one."""
     excess: dict[str, Excess] = field(default_factory=dict)
@@ -167,8 +169,10 @@ class Electrical:
             self.soc_last = soc
         limits = self.limits
         for element, what in OF_VEHICLE:
-            if element in values:
-                limits[what] = _number(values[element])
+            value = values.get(element)
+            if value is not None and value != self.told.get(what):  # it is told again and again
+                self.told[what] = value
+                limits[what] = _number(value)
                 self.first_limits.setdefault(what, limits[what])
         if "EVTargetVoltage" in values:
             volts = _number(values["EVTargetVoltage"])

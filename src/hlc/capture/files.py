@@ -225,12 +225,16 @@ class Capture:
             return
         link = order.file.unpack(header)[6] & 0xFFFF  # the upper bits tell of checksums at the end of frames
         unpack = order.words.unpack_from
-        while (there := source.ahead(16)) >= 16:
+        while True:
             held, place = source.held, source.place
+            if len(held) - place < 16:
+                if source.ahead(16) < 16:
+                    break
+                held, place = source.held, source.place
             seconds, part, length, wire = unpack(held, place)
             end = place + 16 + length
             certain = False
-            if end + 16 <= len(held) and length <= wire and self._near(seconds):
+            if end + 16 <= len(held) and length <= wire and abs(seconds - self._last) < DAY_S:
                 next_seconds, next_part, next_length, next_wire = unpack(held, end)
                 certain = (
                     0 < next_length <= next_wire
@@ -253,7 +257,7 @@ class Capture:
             self._exact = seconds, part, parts, wire
             self._count += 1
             yield Captured(self._count, self._last, link, held[place + 16 : end])
-        if there:
+        if there := source.ahead(16):
             self._damaged(f"the file ends within a record header ({there} of 16 octets)")
 
     def _near(self, seconds: int) -> bool:

@@ -62,6 +62,7 @@ ETHERNET, NULL, RAW_BSD, RAW_OPENBSD, RAW, SLL, RAW_IPV4, RAW_IPV6, SLL2 = 1, 0,
 _U16 = Struct("!H")
 _TCP = Struct("!HHIIBB")
 _UDP = Struct("!HHH")
+_IP6 = Struct("!HBx16s16s")
 
 
 def parse(link: int, data: bytes) -> Parsed | None:
@@ -115,12 +116,10 @@ def _ip(data: bytes, offset: int) -> Parsed | None:
         return None
     version = data[offset] >> 4
     if version == 6 and len(data) >= offset + 40:
-        length = _U16.unpack_from(data, offset + 4)[0]
-        protocol = data[offset + 6]
-        source, destination = data[offset + 8 : offset + 24], data[offset + 24 : offset + 40]
+        length, protocol, source, destination = _IP6.unpack_from(data, offset + 4)
         start = offset + 40
         end = start + length if length else len(data)
-        while protocol in EXTENSIONS or protocol in (FRAGMENT, AUTHENTICATION):
+        while protocol != TCP and (protocol in EXTENSIONS or protocol in (FRAGMENT, AUTHENTICATION)):
             if len(data) < start + 8 or start >= end:
                 return None
             if protocol == FRAGMENT:
@@ -158,5 +157,5 @@ def _tcp(data: bytes, start: int, end: int, source: bytes, destination: bytes) -
     if body < start + 20 or body > end:
         return None
     payload = data[body:end]
-    cut = max(0, end - body - len(payload))
+    cut = end - body - len(payload)
     return Tcp((source, source_port), (destination, destination_port), sequence, acknowledged, flags, payload, cut)

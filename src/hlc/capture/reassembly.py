@@ -167,10 +167,10 @@ class Framing:
     def feed(self, piece: Piece) -> list[Found]:
         """The frames that `piece` completes."""
         data = piece.data
-        if not self._held and not self._lost and not piece.lost and len(data) >= 8 and plausible(data):
-            _, _, kind, length = HEADER.unpack_from(data)
-            if len(data) == 8 + length:  # nearly every segment is one message
-                self.begun = True
+        if not self._held and not self._lost and not piece.lost and len(data) >= 8:
+            version, inverse, kind, length = HEADER.unpack_from(data)
+            if version == 1 and inverse == 0xFE and length == len(data) - 8 <= LONGEST and kind in KNOWN:
+                self.begun = True  # nearly every segment is one message
                 return [Found(kind, data[8:], piece.at, piece.frame)]
         found: list[Found] = []
         if piece.lost:

@@ -232,6 +232,8 @@ class Session:
     states: dict[Side, Any] = field(default_factory=dict)
     electrical: Electrical = field(default_factory=Electrical)
     streams: dict[int, Stream] = field(default_factory=dict)
+    calm: dict[str, Any] = field(default_factory=dict)
+    """The value of each element of `TROUBLE` that told of none last."""
 
     @property
     def pending(self) -> Pending | None:
@@ -397,9 +399,12 @@ class Session:
 
     def _alarms(self, event: Message, where: Where, values: dict[str, Any], asked: Where, allowed: bool | None) -> None:
         stopping = self.last_ready is False  # from here on a station is to say EVSE_Shutdown (IEC 61851-23 CC.7.5.19)
-        for kind, value in values.items():
-            trouble = TROUBLE.get(kind)
-            if trouble is None or not trouble(value):
+        for kind, trouble in TROUBLE.items():
+            value = values.get(kind)
+            if value is None or value is self.calm.get(kind):
+                continue
+            if not trouble(value):
+                self.calm[kind] = value
                 continue
             orderly = value in ORDERLY
             if stopping and orderly:
