@@ -114,7 +114,8 @@ def gone(session: Session, last_at: float) -> Iterator[Finding]:
                 f"the {PEER[other]} fell silent: {last} was retransmitted {count} times without acknowledgement "
                 "(link lost, unplugged, or switched off)"
             )
-            yield Finding(session.end, Who.of(other), text)
+            seen = (Evidence(session.end, f"{last}, the last message, and {count} copies of it"),)
+            yield Finding(session.end, Who.of(other), text, evidence=seen)
 
 
 def closed_early(session: Session, last_at: float) -> Iterator[Finding]:

@@ -227,7 +227,7 @@ def network(run: Matching, last_at: float) -> Iterator[Finding]:
     if giver is None or giver.give is None:
         return
     where = giver.give.first
-    if not run.derived:
+    if not run.derived and not linked(run):  # half of the field's stations choose one, and vehicles take what is given
         told = "the NID does not follow from the NMK: the vehicle must use the one it is given"
         yield _note(where, Who.STATION, told)
     if run.earlier is not None and (run.earlier.nid, run.earlier.nmk) != (run.nid, run.nmk):
