@@ -290,10 +290,11 @@ def test_a_vehicle_with_a_certificate_of_hlc_pki_create_is_not_taken_for_another
 
 
 @pytest.mark.parametrize("josev", [False, True])
-def test_josev_may_take_530_ms_in_the_ac_loop(josev: bool) -> None:
-    session = Session(AC_20)
+@pytest.mark.parametrize("world", [AC_20, DC_20])
+def test_josev_may_take_530_ms_in_the_charge_loop(world: worlds.World, josev: bool) -> None:
+    session = Session(world)
     session.EVCCID = JOSEV if josev else "WMIV1234567890ABCDEF"
-    session.delays["AC_ChargeLoopReq"] = 0.53
+    session.delays[f"{world.mode.value.upper()}_ChargeLoopReq"] = 0.53
     session.pair.vehicle.settings = replace(session.pair.vehicle.settings, patience_s=1.0)
     assert session.run() is josev
     assert ("josev-vehicle" in session.quirks()) is josev
