@@ -108,5 +108,7 @@ def plausible(wanted: SetPoint, last: SetPoint, supply: SupplyLimits, *, back: b
 
     Cars send such values for a moment (Skoda Enyaq, BMW i3 REX).
     """
+    if wanted.volts >= supply.min_volts and (back or wanted.amps >= 0.0):
+        return wanted
     volts = wanted.volts if wanted.volts >= supply.min_volts else last.volts
     return SetPoint(volts, wanted.amps if back else max(0.0, wanted.amps))

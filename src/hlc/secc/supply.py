@@ -82,9 +82,9 @@ class Supply:
 
     def _tested(self, limits: SupplyLimits) -> SupplyLimits:
         """No voltage above that of the cable check, whatever limits the vehicle tells later."""
-        if self.check is None or self.check.test_volts >= limits.max_volts:
+        if self.check is None or self.wanted.volts <= self.check.test_volts:
             return limits
-        return limits._replace(max_volts=self.check.test_volts)
+        return limits._replace(max_volts=min(limits.max_volts, self.check.test_volts))
 
     def welding_detection(self, request: Any) -> None:
         """Note what is not as it should be. [V2G-DC-556], [V2G2-920]"""

@@ -105,7 +105,7 @@ class SimulatedCable:
         span = now - self.now
         if span <= 0:
             return
-        steps = min(STEPS, max(1, int(span / STEP_S + 0.999)))
+        steps = 1 if span <= STEP_S else min(STEPS, int(span / STEP_S + 0.999))
         dt = span / steps
         for _ in range(steps):
             self.now += dt
