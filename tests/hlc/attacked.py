@@ -6,9 +6,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 from weakref import WeakSet
 
@@ -46,6 +48,25 @@ NEW, MINE = bytes(8), b"7" * 8
 NOW: Final = datetime(2030, 1, 1, tzinfo=UTC)
 PKI: Final = hierarchy.throw_away(NOW)
 BOTH: Final = (Version.TLS13, Version.TLS12)
+
+
+def lost_s() -> float:
+    """For how long this thread could have run and others did, so far."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
+
+
+@asynccontextmanager
+async def within(seconds: float) -> AsyncIterator[None]:
+    """It must not take longer, beside what other programs take of the time on a busy machine."""
+    began, before = time.monotonic(), lost_s()
+    async with asyncio.timeout(20 * seconds):
+        yield
+    took = time.monotonic() - began - (lost_s() - before)
+    if took > seconds:
+        raise TimeoutError(f"{took:.2f} s instead of {seconds:g} s")
 
 
 gc.collect()
@@ -244,7 +265,7 @@ class Attacked:
 
     async def serves(self) -> Peer:
         """A good vehicle comes, and is served soon."""
-        async with asyncio.timeout(WITHIN_S):
+        async with within(WITHIN_S):
             vehicle = await self.arrives()
             await vehicle.send(self.speech.sap)
             assert await vehicle.answer()
@@ -257,7 +278,7 @@ class Attacked:
         loop = asyncio.get_running_loop()
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)
-            async with asyncio.timeout(WITHIN_S):
+            async with within(WITHIN_S):
                 while True:
                     sock.sendto(sdp.SdpRequest().frame(), ("::1", sdp.PORT))
                     try:
@@ -268,7 +289,7 @@ class Attacked:
                     return isinstance(answer, sdp.SdpResponse) and answer.port == self.server.port
 
     async def until_nobody_is_left(self) -> None:
-        async with asyncio.timeout(2):
+        async with within(2):
             while self.machines:
                 while not self.server.ended.empty():
                     self.server.ended.get_nowait()

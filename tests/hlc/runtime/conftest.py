@@ -65,7 +65,7 @@ def play() -> Callable[[Coroutine[Any, Any, None]], None]:
 
     def run(test: Coroutine[Any, Any, None]) -> None:
         async def bounded() -> None:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await test
 
         asyncio.run(bounded())

@@ -11,7 +11,21 @@ import struct
 from typing import Any, Final
 
 import pytest
-from attacked import DIN, ISO2, ISO20, SILENCE_S, SPEECHES, WITHIN_S, Attacked, Peer, Play, Speech, attacked, soon
+from attacked import (
+    DIN,
+    ISO2,
+    ISO20,
+    SILENCE_S,
+    SPEECHES,
+    WITHIN_S,
+    Attacked,
+    Peer,
+    Play,
+    Speech,
+    attacked,
+    soon,
+    within,
+)
 
 import exi
 from hlc import sap
@@ -67,7 +81,7 @@ def test_unreadable(loopback: str, play: Play, speech: Speech, data: bytes) -> N
             for greet in (made.arrives, made.serves):
                 peer = await greet()
                 await peer.send(data)
-                async with asyncio.timeout(WITHIN_S):
+                async with within(WITHIN_S):
                     assert await peer.closed()
                 assert made.faults
                 made.events.clear()
@@ -86,7 +100,7 @@ def test_garbage_exi_and_truncated_exi_of_the_protocol_spoken(loopback: str, pla
             for data in bad:
                 peer = await made.serves()
                 await peer.send(frame(speech.payload_type, data) * 2)
-                async with asyncio.timeout(WITHIN_S):
+                async with within(WITHIN_S):
                     while answer := await peer.answer():
                         assert speech.code(answer).startswith(("OK", "FAILED"))  # garbage may be a message
                 assert made.faults
@@ -105,13 +119,13 @@ def test_the_message_of_another_protocol(loopback: str, play: Play, speech: Spee
                 peer = await made.arrives()
                 # Before, a payload type of ISO 15118-20 means nothing; what follows then is read.
                 await peer.send(data + frame(PayloadType.EXI, b""))
-                async with asyncio.timeout(WITHIN_S):
+                async with within(WITHIN_S):
                     assert await peer.closed()
             for other in others:
                 if other.payload_type is speech.payload_type:
                     peer = await made.serves()
                     await peer.send(other.setup)
-                    async with asyncio.timeout(WITHIN_S):
+                    async with within(WITHIN_S):
                         while answer := await peer.answer():
                             assert speech.code(answer).startswith("FAILED")
 
@@ -336,9 +350,9 @@ def test_a_session_is_answered_while_others_attack(loopback: str, play: Play, sp
             crowd = [asyncio.create_task(attack(made, data)) for data in UNREADABLE.values()]
             for _ in range(20):
                 await asyncio.sleep(0.01)
-                async with asyncio.timeout(WITHIN_S):
+                async with within(WITHIN_S):
                     await vehicle.send(frame(0x1234, b""))
-            async with asyncio.timeout(WITHIN_S):
+            async with within(WITHIN_S):
                 await vehicle.send(speech.message(speech.next))
                 assert speech.code(await vehicle.answer()) == "OK"
             vehicle.sock.close()

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 import pytest
-from attacked import DIN, SPEECHES, WITHIN_S, Attacked, Play, attacked, protected, soon
+from attacked import DIN, SPEECHES, WITHIN_S, Attacked, Play, attacked, protected, soon, within
 
 from hlc import sdp, v2gtp
 from hlc.runtime.discovery import TOLD_PER_S, DiscoveryServer, Found, discover
@@ -136,7 +136,7 @@ def test_a_vehicle_that_asks_with_tls_and_without_in_turns_is_answered_each_time
                 sock.setblocking(False)
                 for security in asked:
                     sock.sendto(REQUESTS[security], ("::1", sdp.PORT))
-                    async with asyncio.timeout(WITHIN_S):
+                    async with within(WITHIN_S):
                         answer = sdp.parse(*v2gtp.unframe(await loop.sock_recv(sock, 100)))
                     assert isinstance(answer, sdp.SdpResponse)
                     assert (answer.security, answer.port) == (security, made.server.port)
@@ -161,7 +161,7 @@ def test_2000_sdp_requests_in_10_ms(loopback: str, play: Play, datagram: bytes) 
             with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
                 for _ in range(2000):
                     sock.sendto(datagram, ("::1", sdp.PORT))
-                async with asyncio.timeout(WITHIN_S):
+                async with within(WITHIN_S):
                     await vehicle.send(DIN.message(DIN.next))
                     assert DIN.code(await vehicle.answer()) == "OK"
                 assert await made.discovered()
@@ -200,7 +200,7 @@ def test_2000_sdp_requests_in_10_ms_from_addresses_that_do_not_exist(cable: Cabl
             frame = bytes(Ether(src=vehicle.mac(), dst="33:33:00:00:00:01") / inner)
             for number in range(2000):
                 raw.send(spoofed(frame, number % senders))
-        async with asyncio.timeout(2 * WITHIN_S):  # this test sends and serves at once
+        async with within(2 * WITHIN_S):  # this test sends and serves at once
             assert await discover(vehicle, ignore) == Found(str(station.address), 50000, vehicle.index)
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)

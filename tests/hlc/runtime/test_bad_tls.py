@@ -20,6 +20,7 @@ from attacked import (
     attacked,
     protected,
     soon,
+    within,
 )
 
 from hlc.security.layer import PLAIN
@@ -53,7 +54,7 @@ async def rest(peer: Peer) -> bytes:
     """What comes until the station closes."""
     said = b""
     with suppress(ConnectionResetError):  # it has not read all that it was sent
-        async with asyncio.timeout(WITHIN_S):
+        async with within(WITHIN_S):
             while data := await peer.loop.sock_recv(peer.sock, 65536):
                 said += data
     return said
@@ -175,7 +176,7 @@ def test_a_handshake_byte_by_byte_is_answered(loopback: str, play: Play, speech:
             peer.put = slowly  # type: ignore[method-assign]
             security = speech.at_vehicle()
             assert security is not None
-            async with asyncio.timeout(WITHIN_S):
+            async with within(WITHIN_S):
                 await peer.secure(security)
                 await peer.send(speech.sap)
                 assert await peer.answer()
