@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+JOBS ?= auto
 SESSIONS ?= 10000
 MATCHES ?= 10000
 SEED ?=
@@ -11,6 +12,7 @@ SECONDS ?= 60
 INPUT ?=
 
 BIN := $(VENV)/bin
+PARALLEL = --numprocesses $(JOBS) --dist worksteal
 SOURCES := pyproject.toml setup.py $(wildcard src/native/*.c src/native/*.h)
 STRICT := -O2 -std=c11 -Wall -Wextra -Werror
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -22,13 +24,13 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "  Variables: PYTHON=python3.12, ARGS='...' (handed on to hlc demo, pytest or the benchmarks), SESSIONS, MATCHES and SEED (soak),"
-	@echo "             SECONDS and INPUT (fuzz)"
+	@echo "             SECONDS and INPUT (fuzz), JOBS=0 (tests in one process; else in as many as there are cores)"
 
 demo: $(VENV)/.installed ## charge a simulated car at a simulated station
 	@$(BIN)/hlc demo $(ARGS)
 
 test: $(VENV)/.tools ## run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 lint: $(VENV)/.tools ## check style and types, and compile the C engine with every warning an error
 	@echo "ruff" && $(BIN)/ruff check && $(BIN)/ruff format --check
@@ -52,7 +54,7 @@ soak: $(VENV)/.installed ## simulate SESSIONS faulty sessions of every protocol 
 	@$(BIN)/python -m hlc.sim.matching --matches $(MATCHES) $(if $(SEED),--seed $(SEED))
 
 sanitize: $(VENV)/.tools build/sanitize/.built ## run the codec's tests on a C engine built with ASan and UBSan
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync .sanitize-vectors .sanitize-others
+	@$(SANITIZED) $(BIN)/python -m pytest $(PARALLEL) -p no:cacheprovider tests/exi $(ARGS)
 
 fuzz: $(VENV)/.tools build/fuzz/target ## let a fuzzer look for input that breaks the codec, for SECONDS; INPUT=file repeats one
 	@$(BIN)/python tests/fuzz/campaign.py $(if $(INPUT),--input $(INPUT),--seconds $(SECONDS))
@@ -108,15 +110,8 @@ SUFFIX = $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("
 	    for file in src/native/*.c; do $(CC) $(STRICT) -fPIC $(INCLUDES) -c $$file -o /dev/null || exit 1; done; \
 	else echo "no C compiler: the C engine is not checked"; fi
 
-VECTORS := tests/exi/test_vectors.py
 SANITIZED = PYTHONPATH=build/sanitize OPENHLC_EXI=native PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
-    LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) $(BIN)/python -m pytest -p no:cacheprovider $(ARGS)
-
-.PHONY: .sanitize-vectors .sanitize-others
-.sanitize-vectors: # half of the time, on one of two cores; status 5 where ARGS leave no test in this half
-	@$(SANITIZED) $(VECTORS) || [ $$? = 5 ]
-.sanitize-others:
-	@$(SANITIZED) tests/exi --ignore $(VECTORS) || [ $$? = 5 ]
+    LD_PRELOAD=$$($(CC) -print-file-name=libasan.so)
 
 build/sanitize/.built: $(SOURCES) $(wildcard src/exi/*.py src/exi/messages/*.py src/exi/messages/*/*.py)
 	@echo "Building the C engine with sanitizers"

@@ -36,6 +36,10 @@ IMPORTED_AS = {"pyOpenSSL": "OpenSSL"}
 """Libraries that are imported by another name than they are installed by."""
 
 
+RUNNERS = {"pytest_xdist"}
+"""What the tests need and do not import."""
+
+
 def names(requirements: list[str]) -> set[str]:
     found = {re.split("[<>=!~ ;]", line)[0].replace("-", "_") for line in requirements}
     return {IMPORTED_AS.get(name, name) for name in found}
@@ -48,7 +52,7 @@ def test_dependencies_are_what_is_imported() -> None:
     extra, optional = extras["test"], extras["all"]
     assert optional == extras["plot"] | extras["parquet"] | extras["dask"]
     assert optional <= extra
-    assert imported_libraries("tests") - declared - optional == extra - optional
+    assert imported_libraries("tests") - declared - optional == extra - optional - RUNNERS
     assert imported_libraries("benchmarks") <= declared | extra
 
 
