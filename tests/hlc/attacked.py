@@ -69,10 +69,6 @@ async def within(seconds: float) -> AsyncIterator[None]:
         raise TimeoutError(f"{took:.2f} s instead of {seconds:g} s")
 
 
-gc.collect()
-gc.freeze()  # what is there by now need not be looked at whenever a test asks whether something is left
-
-
 def in_iso20(session_id: bytes, request: Any) -> Any:
     request.Header = MessageHeader(SessionID=session_id, TimeStamp=1_900_000_000)
     return request

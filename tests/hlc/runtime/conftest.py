@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -18,6 +19,13 @@ import pytest
 from hlc.runtime.interfaces import link_local
 
 SRC = Path(__file__).parents[3] / "src"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _only_what_is_new() -> None:
+    """What is there by now need not be looked at whenever a test asks whether something is left."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
