@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 from hlc import quirks
@@ -16,12 +16,8 @@ from hlc.capture.session import Session
 @cache
 def known() -> tuple[quirks.Quirk, ...]:
     """The quirks that come with the package."""
-    texts = {
-        file.name: file.read_text(encoding="utf-8")
-        for file in files(quirks).iterdir()
-        if file.name.endswith(quirks.SUFFIX)
-    }
-    return tuple(quirks.read(texts))
+    [folder] = quirks.__path__
+    return tuple(quirks.read({file.name: file.read_text("utf-8") for file in Path(folder).glob(f"*{quirks.SUFFIX}")}))
 
 
 def quirk(session: Session, last_at: float) -> Iterator[Finding]:
