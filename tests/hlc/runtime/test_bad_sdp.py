@@ -84,7 +84,8 @@ def test_sdp_garbage_of_every_field(loopback: str, play: Play) -> None:
         async with attacked(loopback) as made:
             began = clock()
             assert await answers(datagrams) == good
-            assert 1 <= noted(made) <= 1 + (clock() - began) * NOTES_PER_S
+            # Of what is no request a note a second, and one where too many are: there seconds are those of the clock.
+            assert 1 <= noted(made) <= 3 + 2 * (clock() - began) / NOTES_PER_S
 
     play(test())
 
