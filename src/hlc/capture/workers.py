@@ -183,7 +183,7 @@ class Dask:
 
     def __init__(self, address: str) -> None:
         """Raises `MissingError`, or `ClusterError` where there is no cluster."""
-        distributed = load("distributed", "--dask", "dask")
+        distributed = load("distributed", "--dask")
         try:
             self._client = distributed.Client(address, timeout=PATIENCE_S, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:

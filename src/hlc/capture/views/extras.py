@@ -12,13 +12,13 @@ class MissingError(Exception):
     exit_code = 1
 
 
-def load(module: str, wanted_for: str, extra: str) -> Any:
+def load(module: str, wanted_for: str) -> Any:
     """A module of an optional library. Raises `MissingError`."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
         library = module.partition(".")[0]
-        text = f"{wanted_for} needs {library}, which is not installed: pip install 'openhlc[{extra}]'"
+        text = f"{wanted_for} needs {library}, which is not installed: pip install {library}"
         if error.name not in (None, library):
             text = f"{wanted_for} needs {library}, which cannot be loaded: {error}"
         raise MissingError(text) from None

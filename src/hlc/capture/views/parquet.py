@@ -40,8 +40,8 @@ REPEATED: Final = frozenset(
 
 def library() -> Any:
     """The library. Raises `MissingError`."""
-    pyarrow = load("pyarrow", "--parquet", "parquet")
-    load("pyarrow.parquet", "--parquet", "parquet")
+    pyarrow = load("pyarrow", "--parquet")
+    load("pyarrow.parquet", "--parquet")
     return pyarrow
 
 

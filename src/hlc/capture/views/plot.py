@@ -172,7 +172,7 @@ class PlotReport(Report):
     def __init__(self, path: str, remark: Print) -> None:
         """Raises `MissingError` where matplotlib is; `remark` gets a line for each file."""
         super().__init__(remark)
-        load("matplotlib", "--plot", "plot")
+        load("matplotlib", "--plot")
         self._path = Path(path)
         self._exchanges = Exchanges()
         self._pictures: dict[int, Picture] = {}
@@ -243,8 +243,8 @@ LEAST_MS: Final = 0.1
 
 def draw(picture: Picture, session: Session, verdict: Verdict, path: Path) -> None:
     """Draw a session to a file."""
-    matplotlib = load("matplotlib", "--plot", "plot")
-    figures = load("matplotlib.figure", "--plot", "plot")
+    matplotlib = load("matplotlib", "--plot")
+    figures = load("matplotlib.figure", "--plot")
     panels = [panel for panel in PANELS if _shown(panel, picture)]
     heights = [panel.height for panel in panels] + [RESPONSES]
     with_soc = next((n for n, panel in enumerate(panels) if panel.label == "Power"), len(panels) - 1)
@@ -311,7 +311,7 @@ def _header(figure: Any, session: Session, verdict: Verdict, height: float) -> N
 
 def _footer(figure: Any, spans: list[tuple[str, float, float]], height: float) -> None:
     """Which tint is which part of the session."""
-    patches = load("matplotlib.patches", "--plot", "plot")
+    patches = load("matplotlib.patches", "--plot")
     names = dict.fromkeys(name for name, _, _ in spans)
     handles = [patches.Patch(facecolor=SPANS[name][0], edgecolor="#999999", linewidth=0.5) for name in names]
     figure.legend(handles, names, loc="lower left", bbox_to_anchor=(0.05, 0.08 / height), ncols=len(SPANS),
@@ -381,7 +381,7 @@ def _responses(axis: Any, picture: Picture, origin: Origin) -> None:
         axis.axhline(limit * 1000, color=ORANGE, linestyle=line, linewidth=1.2, label=f"{name}, {limit * 1000:g} ms")
     axis.set_yscale("log")
     axis.set_ylabel("Response time [ms]")
-    ticker = load("matplotlib.ticker", "--plot", "plot")
+    ticker = load("matplotlib.ticker", "--plot")
     axis.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.yaxis.set_minor_locator(ticker.NullLocator())
