@@ -13,9 +13,10 @@ import operator
 import sys
 import types
 import typing
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final
+
+import msgspec
 
 from exi.declare import (
     HOME,
@@ -53,8 +54,7 @@ NARROW: Final = 4096
 """Integer ranges of at most this many values are n-bit unsigned numbers (EXI 1.0, 7.1.9)."""
 
 
-@dataclass(slots=True)
-class Particle:
+class Particle(msgspec.Struct):
     """A leaf of a content model: one field, or one alternative of a repeated choice."""
 
     field: Field
@@ -396,7 +396,7 @@ def relaxed_type(declared: list[Production], attributes: list[QName], elements: 
     with and without an Id.
     """
     (base,) = (p.type for p in declared if p.type is not None)
-    fields = [replace(f) for f in base.fields]
+    fields = [msgspec.structs.replace(f) for f in base.fields]
     own = {p.name: p for state in states_of(base) for p in state.productions if p.event is Event.ATTRIBUTE}
     (text,) = (p for state in states_of(base) for p in state.productions if p.event is Event.TEXT)
     assert text.simple is not None

@@ -29,7 +29,6 @@ when a schema is first used.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -51,8 +50,7 @@ class Message(msgspec.Struct, kw_only=True, gc=False):
 T = TypeVar("T", bound=type[Message])
 
 
-@dataclass(eq=False)
-class Namespace:
+class Namespace(msgspec.Struct, eq=False):
     """A target namespace and what is declared in it."""
 
     uri: str
@@ -64,8 +62,8 @@ class Namespace:
     """Whether attributes do (attributeFormDefault)."""
     type_names: tuple[str, ...] = ()
     """The names of its types, which wildcards need: they stand in EXI's table of names (EXI 1.0, D.3)."""
-    classes: list[type[Message]] = field(default_factory=list)
-    elements: list[type[Message]] = field(default_factory=list)
+    classes: list[type[Message]] = []
+    elements: list[type[Message]] = []
 
     def type(self, cls: T) -> T:
         """Declare a type that is no global element."""
@@ -86,24 +84,21 @@ HOME: Final[dict[type[Message], Namespace]] = {}
 # Facets of simple types
 
 
-@dataclass(frozen=True)
-class Integer:
+class Integer(msgspec.Struct, frozen=True):
     """A whole number from `minimum` to `maximum`; None is no bound."""
 
     minimum: int | None = None
     maximum: int | None = None
 
 
-@dataclass(frozen=True)
-class String:
+class String(msgspec.Struct, frozen=True):
     """Text of `min_length` to `max_length` characters (code points)."""
 
     min_length: int = 0
     max_length: int | None = None
 
 
-@dataclass(frozen=True)
-class Binary:
+class Binary(msgspec.Struct, frozen=True):
     """Octets: from `min_length` to `max_length` of them, written as hexadecimal or Base64 in XML."""
 
     min_length: int = 0
@@ -136,8 +131,7 @@ UnsignedLong = Annotated[int, Integer(0, 2**64 - 1)]
 # Places of a field
 
 
-@dataclass(frozen=True)
-class Marker:
+class Marker(msgspec.Struct, frozen=True):
     name: str
 
 
@@ -147,8 +141,7 @@ simple_content: Final = Marker("simple_content")
 mixed: Final = Marker("mixed")
 
 
-@dataclass(frozen=True)
-class Occurs:
+class Occurs(msgspec.Struct, frozen=True):
     minimum: int
     maximum: int
 
@@ -157,8 +150,7 @@ def occurs(minimum: int, maximum: int = UNBOUNDED) -> Occurs:
     return Occurs(minimum, maximum)
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     name: str
     optional: bool
 
@@ -198,8 +190,7 @@ class Element(NamedTuple):
 # Content models that are no plain sequence
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     """A part of a content model: `parts` are field names, names of alternatives in a list field, or groups."""
 
     kind: str
@@ -222,8 +213,7 @@ def one_of(*parts: str | Group, optional: bool = False, repeat: bool = False) ->
 # Schemas
 
 
-@dataclass(frozen=True)
-class SchemaSet:
+class SchemaSet(msgspec.Struct, frozen=True):
     """A named set of namespaces that is coded with one grammar. `roots` are the documents a session exchanges."""
 
     name: str

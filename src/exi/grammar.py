@@ -7,9 +7,10 @@ next; the escape code of the non-strict grammar follows the last of them (EXI 1.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Any, Final
+
+import msgspec
 
 from exi.bits import Malformed
 from exi.declare import HOME, Element, Message, Namespace
@@ -54,8 +55,7 @@ class Event(IntEnum):
     """Has an event code, but may not come: a global element that is no document."""
 
 
-@dataclass(frozen=True, slots=True)
-class Simple:
+class Simple(msgspec.Struct, frozen=True):
     """A simple type. `minimum` and `maximum` bound the value of a number and the length of anything else."""
 
     kind: Kind
@@ -74,8 +74,7 @@ class Simple:
         return TEXT + 4 * len(value) if self.kind is Kind.STRING else OCTETS + len(value)
 
 
-@dataclass(slots=True)
-class Field:
+class Field(msgspec.Struct):
     """A field of a message class. `maximum` is 1 and `repeated` false for what occurs once."""
 
     name: str
@@ -87,8 +86,7 @@ class Field:
     """Whether `minimum` and `maximum` decide on the state after an item (else the content model alone does)."""
 
 
-@dataclass(slots=True, repr=False)  # a graph: its representation would be as long as the schema, many times over
-class Production:
+class Production(msgspec.Struct):
     """One alternative at a state. A repeated field's item leads to `again`, `next` or `full` by the number of items."""
 
     event: Event
@@ -100,26 +98,27 @@ class Production:
     again: State | None = None
     full: State | None = None
 
+    def __repr__(self) -> str:  # of the whole graph it would be as long as the schema, many times over
+        return f"Production({self.event!r}, {self.name!r})"
 
-@dataclass(slots=True)
-class State:
+
+class State(msgspec.Struct):
     """Productions in the order of their event codes, and the width of the code, the escape included."""
 
-    productions: list[Production] = field(default_factory=list)
+    productions: list[Production] = []
     bits: int = 0
 
     def __post_init__(self) -> None:
         self.bits = len(self.productions).bit_length()
 
 
-@dataclass(slots=True)
-class TypeGrammar:
+class TypeGrammar(msgspec.Struct):
     """The grammar of one message class."""
 
     cls: type[Message]
     namespace: Namespace
-    fields: list[Field] = field(default_factory=list)
-    start: State = field(default_factory=State)
+    fields: list[Field] = []
+    start: State = msgspec.field(default_factory=State)
 
     @property
     def cost(self) -> int:
@@ -127,8 +126,7 @@ class TypeGrammar:
         return self.cls.__basicsize__ + LIST * sum(f.repeated for f in self.fields)
 
 
-@dataclass
-class Grammar:
+class Grammar(msgspec.Struct, dict=True):
     """The compiled grammar of a schema."""
 
     name: str

@@ -6,9 +6,10 @@ Nothing is raised: what is wrong with a capture is said in its result, and the o
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from hlc.capture import one
 from hlc.capture.doctor import Verdict
@@ -42,22 +43,21 @@ class Job(NamedTuple):
     timing: bool = False
 
 
-@dataclass
-class Result:
+class Result(msgspec.Struct):
     """What came of it."""
 
     name: str
     error: str = ""
     """Why nothing of it was read."""
-    damage: list[str] = field(default_factory=list)
+    damage: list[str] = []
     messages: int = 0
     undecoded: int = 0
     broken: int = 0
     """Payloads that are not what their protocol prescribes."""
-    notes: list[str] = field(default_factory=list)
-    sessions: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = []
+    sessions: list[dict[str, Any]] = []
     summary: dict[str, Any] | None = None
-    timing: dict[Key, Row] = field(default_factory=dict)
+    timing: dict[Key, Row] = {}
     written: bool = False
     """The rows of its messages are in their file."""
 

@@ -6,8 +6,9 @@ Bounded: last and greatest values, sums, and of each kind of excess over a limit
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from hlc.capture.where import NOWHERE, Where
 from hlc.decisions import matched
@@ -65,8 +66,7 @@ class Reading(NamedTuple):
         return self.value - self.limit
 
 
-@dataclass
-class Excess:
+class Excess(msgspec.Struct):
     """A value above its limit, by more than the tolerance."""
 
     since: Where | None = None
@@ -92,8 +92,7 @@ class Excess:
                 self.worst = Reading(value, limit, where)
 
 
-@dataclass
-class Precharge:
+class Precharge(msgspec.Struct):
     """How the voltage came to its target before the contactors closed."""
 
     first_volts: float | None = None
@@ -112,8 +111,7 @@ class Precharge:
     """The last two values that were reported hardly differ."""
 
 
-@dataclass
-class Electrical:
+class Electrical(msgspec.Struct):
     """Electrical values over a session."""
 
     soc_first: int | None = None
@@ -135,22 +133,22 @@ class Electrical:
     watts: float | None = None
     """Power that an AC or wireless vehicle reports."""
     metered_at: float | None = None
-    precharge: Precharge = field(default_factory=Precharge)
+    precharge: Precharge = msgspec.field(default_factory=Precharge)
     overshoot: Reading | None = None
     """The worst excess of the reported voltage over the target in the charge loop."""
-    limits: dict[str, float] = field(default_factory=dict)
+    limits: dict[str, float] = {}
     """The last ones that were told: "ev_volts", "evse_amps", ..."""
-    first_limits: dict[str, float] = field(default_factory=dict)
+    first_limits: dict[str, float] = {}
     """The first ones."""
-    told: dict[str, Any] = field(default_factory=dict)
+    told: dict[str, Any] = {}
     """Those of the vehicle as they came."""
-    least: dict[str, Reading] = field(default_factory=dict)
+    least: dict[str, Reading] = {}
     """In the charge loop, the least of each limit of the station, against the first one."""
-    excess: dict[str, Excess] = field(default_factory=dict)
+    excess: dict[str, Excess] = {}
     """What exceeded what: "amps > ev_amps", ..."""
     loops: int = 0
     """Answers of the charge loop."""
-    limited: dict[str, int] = field(default_factory=dict)
+    limited: dict[str, int] = {}
     """In how many of them a limit was said to be reached: "current", "voltage", "power"."""
     charging_s: float = 0.0
     asked_as: float = 0.0

@@ -7,8 +7,9 @@ kind the first, the last and their number, and at most `STATIONS` stations, mode
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from hlc.capture.where import Where
 from hlc.trace.events import Side
@@ -21,8 +22,7 @@ COPY_S: Final = 0.01
 TIMING: Final = Timing()
 
 
-@dataclass
-class Step:
+class Step(msgspec.Struct):
     """All messages of one kind."""
 
     first: Where
@@ -62,8 +62,7 @@ USUAL: Final = Sounding()
 """What every station and vehicle in the field uses; some accept nothing else."""
 
 
-@dataclass
-class Station:
+class Station(msgspec.Struct):
     """An EVSE in a run, by the MAC address of its host."""
 
     mac: bytes
@@ -102,23 +101,21 @@ class Station:
         return sum(self.groups) / len(self.groups) if self.groups else None
 
 
-@dataclass
-class Profiles:
+class Profiles(msgspec.Struct):
     """What a modem measured, by messages of one name."""
 
     count: int = 0
     measured: int = 0
     """Those that had groups."""
-    sums: list[int] = field(default_factory=list)
+    sums: list[int] = []
 
 
-@dataclass
-class Modem:
+class Modem(msgspec.Struct):
     """An EVSE's modem that heard sounds. Nothing tells for certain whose it is."""
 
     mac: bytes
     vlan: int | None
-    profiles: dict[str, Profiles] = field(default_factory=dict)
+    profiles: dict[str, Profiles] = {}
     """Some tell each sound twice, by two names."""
 
     @property
@@ -132,8 +129,7 @@ class Modem:
         return sum(best.sums) / len(best.sums) / best.measured if best.measured else None
 
 
-@dataclass
-class KeySet:
+class KeySet(msgspec.Struct):
     """CM_SET_KEY of a host to its modem."""
 
     host: bytes
@@ -174,8 +170,7 @@ class Sign(NamedTuple):
     """Who gave it."""
 
 
-@dataclass(eq=False)
-class Matching:
+class Matching(msgspec.Struct, eq=False):
     """One run, from its first frame to the link or to its end."""
 
     number: int
@@ -189,19 +184,19 @@ class Matching:
     """When it began."""
     vlan: int | None = None
     """That of the vehicle's messages, where there are VLANs: one for each modem that hears them."""
-    steps: dict[str, Step] = field(default_factory=dict)
+    steps: dict[str, Step] = {}
     """The vehicle's broadcast messages by name."""
     announced: Sounding = USUAL
     started: Took | None = None
-    sounds: set[int] = field(default_factory=set)
+    sounds: set[int] = msgspec.field(default_factory=set)
     """The numbers of sounds to come that sounds bore."""
     late_sounds: int = 0
     """Those that came when the time for them was over."""
     gap: Took | None = None
     """The longest time between two sounds."""
-    stations: dict[bytes, Station] = field(default_factory=dict)
-    modems: dict[bytes, Modem] = field(default_factory=dict)
-    foreign: dict[tuple[str, bytes, bytes], Step] = field(default_factory=dict)
+    stations: dict[bytes, Station] = {}
+    modems: dict[bytes, Modem] = {}
+    foreign: dict[tuple[str, bytes, bytes], Step] = {}
     """Messages to or of this vehicle with another run id: name, sender, run id."""
     giver: Station | None = None
     """Who gave the key."""
@@ -211,7 +206,7 @@ class Matching:
     """The NID follows from the NMK."""
     earlier: KeySet | None = None
     """The last key that the giver had set in its modem before."""
-    keys: dict[bytes, KeySet] = field(default_factory=dict)
+    keys: dict[bytes, KeySet] = {}
     """Who set the key afterwards, by host."""
     link: Sign | None = None
     unlinked: Where | None = None

@@ -7,8 +7,9 @@ connection, until it begins to match again after its link had stood. Bounded: of
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from hlc import sdp
 from hlc.capture.finding import Verdict
@@ -21,8 +22,7 @@ MOST: Final = 32
 """Runs, sessions, and different answers of a plug-in that are kept."""
 
 
-@dataclass
-class Answer:
+class Answer(msgspec.Struct):
     """What a station says of itself in discovery."""
 
     station: str
@@ -39,8 +39,7 @@ class Answer:
     slowest: Where = NOWHERE
 
 
-@dataclass
-class Discovery:
+class Discovery(msgspec.Struct):
     """SDP of a plug-in."""
 
     requests: int = 0
@@ -48,19 +47,18 @@ class Discovery:
     first: Where = NOWHERE
     last: Where = NOWHERE
     """Of requests."""
-    asked: Counter[str] = field(default_factory=Counter)
+    asked: Counter[str] = msgspec.field(default_factory=Counter)
     """What security was asked for, how often."""
     waiting: tuple[Where, sdp.Security] | None = None
     """The last request, unless it was answered."""
-    offers: list[Answer] = field(default_factory=list)
-    malformed: list[tuple[Where, Side, str]] = field(default_factory=list)
+    offers: list[Answer] = []
+    malformed: list[tuple[Where, Side, str]] = []
     """What is no SDP."""
     refused: Where | None = None
     """A wireless station says that it has no controller for this vehicle."""
 
 
-@dataclass(eq=False)
-class PlugIn:
+class PlugIn(msgspec.Struct, eq=False):
     """One plug-in."""
 
     number: int
@@ -70,11 +68,11 @@ class PlugIn:
     """The vehicle's MAC address, where matching tells it."""
     address: bytes = b""
     """Its IP address, where it has talked."""
-    matchings: list[tuple[Matching, Verdict]] = field(default_factory=list)
-    discovery: Discovery = field(default_factory=Discovery)
-    sessions: list[tuple[Session, Verdict]] = field(default_factory=list)
+    matchings: list[tuple[Matching, Verdict]] = []
+    discovery: Discovery = msgspec.field(default_factory=Discovery)
+    sessions: list[tuple[Session, Verdict]] = []
     """Those that are over, and attempts to begin one, in the order in which they began."""
-    left_out: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = msgspec.field(default_factory=Counter)
     """How many more there were of what is kept in part: "matchings", "sessions"."""
     run: Matching | None = None
     """The last matching run."""
@@ -83,7 +81,7 @@ class PlugIn:
     connected: int = 0
     """TCP connections and attempts at them."""
     open_connections: int = 0
-    heard: Counter[tuple[Side, bool]] = field(default_factory=Counter)
+    heard: Counter[tuple[Side, bool]] = msgspec.field(default_factory=Counter)
     """After the key was given: other frames of either side, by whether they go to many."""
     left: bool = False
     """The vehicle has begun another plug-in."""

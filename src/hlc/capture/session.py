@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from hlc import rules
 from hlc.capture import protocol
@@ -46,8 +47,7 @@ class Closing(NamedTuple):
     where: Where
 
 
-@dataclass
-class Alarm:
+class Alarm(msgspec.Struct):
     """Something that a side reported, from its first occurrence on."""
 
     side: Side
@@ -66,8 +66,7 @@ class Alarm:
     """The end of the session was agreed on already."""
 
 
-@dataclass
-class Phase:
+class Phase(msgspec.Struct):
     """All exchanges of one kind: CableCheck, PreCharge, ..."""
 
     first: Where
@@ -128,8 +127,7 @@ class Kept(NamedTuple):
     body: Any
 
 
-@dataclass
-class Stream:
+class Stream(msgspec.Struct):
     """How far the exchanges of one stream have come."""
 
     allowed: frozenset[str] | None = None
@@ -146,8 +144,7 @@ class Stream:
     pending: Pending | None = None
 
 
-@dataclass
-class Attempts:
+class Attempts(msgspec.Struct):
     """TCP connections in a row to one station that came to nothing in the same way."""
 
     station: str
@@ -157,12 +154,11 @@ class Attempts:
     count: int
     first: Where
     last: Where
-    announced: list[str] = field(default_factory=list)
+    announced: list[str] = []
     """What SDP had announced by then."""
 
 
-@dataclass
-class Session:
+class Session(msgspec.Struct):
     """One session, from its first frame to its last; or attempts to begin one, that came to nothing."""
 
     number: int
@@ -178,17 +174,17 @@ class Session:
     end: Where = NOWHERE
     protocol: str | None = None
     """Name of the protocol as in `hlc.sap.PROTOCOLS`, or the namespace of one that is not known."""
-    offered: list[str] = field(default_factory=list)
+    offered: list[str] = []
     refused: bool = False
     """The station knows none of the protocols offered."""
     session_id: bytes | None = None
     foreign_id: tuple[Side, str, bytes, Where] | None = None
     """The first message with another session ID than the station gave."""
     messages: int = 0
-    undecoded: Counter[str] = field(default_factory=Counter)
-    unread: list[tuple[Where, Side, str]] = field(default_factory=list)
+    undecoded: Counter[str] = msgspec.field(default_factory=Counter)
+    unread: list[tuple[Where, Side, str]] = []
     """The first of those that are not what their protocol prescribes, and why."""
-    oddities: dict[str, tuple[Where, Side, int]] = field(default_factory=dict)
+    oddities: dict[str, tuple[Where, Side, int]] = {}
     """What was tolerated in reading them, where first, of whom, and how often."""
     over: bool = False
     encrypted: bool = False
@@ -199,19 +195,19 @@ class Session:
     """Octets that the capture lacks."""
     lost_at: Where = NOWHERE
     """Where the first of them are missing."""
-    phases: dict[str, Phase] = field(default_factory=dict)
-    first: dict[str, Kept] = field(default_factory=dict)
+    phases: dict[str, Phase] = {}
+    first: dict[str, Kept] = {}
     """The first message of each name, by name."""
-    last: dict[str, Kept] = field(default_factory=dict)
+    last: dict[str, Kept] = {}
     """The last one."""
-    alarms: list[Alarm] = field(default_factory=list)
-    isolation: list[tuple[Where, str, str]] = field(default_factory=list)
+    alarms: list[Alarm] = []
+    isolation: list[tuple[Where, str, str]] = []
     """How the isolation status changed: message and value."""
-    sequence: list[OutOfSequence] = field(default_factory=list)
-    overruns: list[Overrun] = field(default_factory=list)
-    running: dict[rules.Phase, Where] = field(default_factory=dict)
+    sequence: list[OutOfSequence] = []
+    overruns: list[Overrun] = []
+    running: dict[rules.Phase, Where] = {}
     """Deadlines over several exchanges that have begun and not ended."""
-    mismatched: list[tuple[Where, str, str]] = field(default_factory=list)
+    mismatched: list[tuple[Where, str, str]] = []
     """Answers that belong to another request than the one before: place, request, answer."""
     disordered: int = 0
     """Messages heard before what they answer, or not between a request and its answer: sequence cannot be judged."""
@@ -226,13 +222,13 @@ class Session:
     """ResponseCode of SessionStopRes."""
     stop_asked: Where | None = None
     """When the station first asked the vehicle to stop."""
-    closings: list[Closing] = field(default_factory=list)
-    unacknowledged: Counter[Side] = field(default_factory=Counter)
+    closings: list[Closing] = []
+    unacknowledged: Counter[Side] = msgspec.field(default_factory=Counter)
     """Retransmissions since the last message, by sender."""
-    states: dict[Side, Any] = field(default_factory=dict)
-    electrical: Electrical = field(default_factory=Electrical)
-    streams: dict[int, Stream] = field(default_factory=dict)
-    calm: dict[str, Any] = field(default_factory=dict)
+    states: dict[Side, Any] = {}
+    electrical: Electrical = msgspec.field(default_factory=Electrical)
+    streams: dict[int, Stream] = {}
+    calm: dict[str, Any] = {}
     """The value of each element of `TROUBLE` that told of none last."""
 
     @property

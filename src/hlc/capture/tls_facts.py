@@ -5,8 +5,9 @@ Bounded: a hello is one record of numbers, chains and alerts have a greatest len
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+import msgspec
 
 from hlc.capture.where import NOWHERE, Where
 from hlc.security.handshake import Certificates, Hello
@@ -28,8 +29,7 @@ class AlertSeen(NamedTuple):
     where: Where
 
 
-@dataclass
-class TlsFacts:
+class TlsFacts(msgspec.Struct):
     """One TLS connection. Numbers are those of the registries; `hlc.security.registry` names them."""
 
     start: Where
@@ -44,15 +44,15 @@ class TlsFacts:
     suite: int | None = None
     group: int | None = None
     """Of the key exchange."""
-    schemes: dict[Side, int] = field(default_factory=dict)
+    schemes: dict[Side, int] = {}
     """By which algorithm each side signed the handshake."""
-    chains: dict[Side, Certificates] = field(default_factory=dict)
+    chains: dict[Side, Certificates] = {}
     """The certificates that each side showed, leaf first, with the OCSP responses to them."""
     certificate_asked: bool = False
     """The station asked for the vehicle's certificate."""
-    finished: set[Side] = field(default_factory=set)
+    finished: set[Side] = msgspec.field(default_factory=set)
     """Who sent a Finished that was read: after both the handshake is over."""
-    alerts: list[AlertSeen] = field(default_factory=list)
+    alerts: list[AlertSeen] = []
     opened: int = 0
     """Records that were decrypted."""
     unopened: int = 0

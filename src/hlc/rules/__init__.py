@@ -12,8 +12,10 @@ with a payload type of its own, in which an exchange may go on while the main st
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from hlc.ids import ChargePointState, VehicleState
 
@@ -43,8 +45,7 @@ class Rule(NamedTuple):
     """V2G_EVCC_Sequence_Performance_Time after this answer; None: that of the protocol."""
 
 
-@dataclass(frozen=True, eq=False)
-class Phase:
+class Phase(msgspec.Struct, frozen=True, eq=False):
     """A deadline over several exchanges. It begins with the first message of class `begins` (None: with the connection)
     and ends with the first message of which `ends` is true."""
 
@@ -70,53 +71,54 @@ SETUP: Final = Phase(
 """From the connection to the session. The same in all protocols: which one it will be is not known yet."""
 
 
-@dataclass(frozen=True)
 class Rules:
-    """A protocol. `unwrap(document)` gives session ID and body, `wrap(session_id, body)` the document."""
+    """A protocol. `unwrap(document)` gives session ID and body, `wrap(session_id, body)` the document.
 
-    name: str
-    """As the protocol is named in `sap.PROTOCOLS`."""
-    rows: tuple[Rule, ...]
-    phases: tuple[Phase, ...]
-    unwrap: Callable[[Any], tuple[bytes, Any]]
-    wrap: Callable[[bytes, Any], Any]
-    clauses: Mapping[str, str]
-    """Clauses by what they rule: "sequence", "session", "failed"."""
-    sequence_timeout_s: float = 60.0
-    """V2G_SECC_Sequence_Timeout: the station waits so long for the next request."""
-    sequence_performance_s: float = 40.0
-    """V2G_EVCC_Sequence_Performance_Time: the vehicle sends its next request within this time."""
-    side: Mapping[int, tuple[Rule, ...]] = field(default_factory=dict)
-    """The rows of each side stream."""
-    first: Kind = field(init=False)
-    """The request that opens a session."""
-    by_request: Mapping[Kind, Rule] = field(init=False)
-    by_response: Mapping[Kind, Rule] = field(init=False)
-    by_name: Mapping[str, Rule] = field(init=False)
-    """By the name of the request or of the response."""
-    beginning: Mapping[Kind | None, tuple[Phase, ...]] = field(init=False)
-    """Phases by what begins them."""
-    streams: Mapping[int, Mapping[Kind, Rule]] = field(init=False)
-    """By stream and request."""
+    `sequence_timeout_s` is V2G_SECC_Sequence_Timeout: the station waits so long for the next request.
+    `sequence_performance_s` is V2G_EVCC_Sequence_Performance_Time: the vehicle sends its next request within this time.
+    """
 
-    def __post_init__(self) -> None:
-        by_name = {kind.__name__: rule for rule in self.rows for kind in (rule.request, rule.response)}
-        starts = {phase.begins for phase in self.phases}
-        streams = {MAIN: self.rows, **self.side}
-        for name, value in (
-            ("first", self.rows[0].request),
-            ("by_request", {rule.request: rule for rule in self.rows}),
-            ("by_response", {rule.response: rule for rule in self.rows}),
-            ("by_name", by_name),
-            ("beginning", {kind: tuple(p for p in self.phases if p.begins is kind) for kind in starts}),
-            ("streams", {stream: {rule.request: rule for rule in rows} for stream, rows in streams.items()}),
-        ):
-            object.__setattr__(self, name, value)
-
-    @property
-    def all_rows(self) -> tuple[Rule, ...]:
+    def __init__(
+        self,
+        name: str,
+        rows: tuple[Rule, ...],
+        phases: tuple[Phase, ...],
+        *,
+        unwrap: Callable[[Any], tuple[bytes, Any]],
+        wrap: Callable[[bytes, Any], Any],
+        clauses: Mapping[str, str],
+        sequence_timeout_s: float = 60.0,
+        sequence_performance_s: float = 40.0,
+        side: Mapping[int, tuple[Rule, ...]] = MappingProxyType({}),
+    ) -> None:
+        self.name = name
+        """As the protocol is named in `sap.PROTOCOLS`."""
+        self.rows = rows
+        self.phases = phases
+        self.unwrap = unwrap
+        self.wrap = wrap
+        self.clauses = clauses
+        """Clauses by what they rule: "sequence", "session", "failed"."""
+        self.sequence_timeout_s = sequence_timeout_s
+        self.sequence_performance_s = sequence_performance_s
+        self.side = side
+        """The rows of each side stream."""
+        self.first = rows[0].request
+        """The request that opens a session."""
+        self.all_rows: tuple[Rule, ...] = sum(side.values(), rows)
         """Of all streams."""
-        return sum(self.side.values(), self.rows)
+        self.by_request = {rule.request: rule for rule in rows}
+        self.by_response = {rule.response: rule for rule in rows}
+        self.by_name = {kind.__name__: rule for rule in rows for kind in (rule.request, rule.response)}
+        """By the name of the request or of the response."""
+        self.beginning: Mapping[Kind | None, tuple[Phase, ...]] = {
+            kind: tuple(phase for phase in phases if phase.begins is kind) for kind in {each.begins for each in phases}
+        }
+        """Phases by what begins them."""
+        self.streams: Mapping[int, Mapping[Kind, Rule]] = {
+            stream: {rule.request: rule for rule in each} for stream, each in {MAIN: rows, **side}.items()
+        }
+        """By stream and request."""
 
     def stream(self, payload_type: int) -> int:
         """The stream of a frame."""

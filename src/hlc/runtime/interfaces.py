@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import socket
-from dataclasses import dataclass
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from hlc.runtime.errors import SetupError, WrongUsage
 
@@ -30,8 +31,7 @@ SIOCGIFHWADDR: Final = 0x8927
 """Asks Linux for the hardware address of an interface (netdevice(7))."""
 
 
-@dataclass(frozen=True)
-class Interface:
+class Interface(msgspec.Struct, frozen=True):
     """An interface that can carry sessions. `scope` is what a link-local address needs besides (0 for ::1)."""
 
     name: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Container
-from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from slac.mme import MmeError, parse
 from slac.powerline.families import FAMILIES
@@ -22,8 +23,7 @@ TRIES: Final = 4
 """Within a network a modem repeats a lost frame to one receiver; what has no network is sent once."""
 
 
-@dataclass
-class Conditions:
+class Conditions(msgspec.Struct):
     """What happens to frames in one direction between two modems."""
 
     loss: float = 0.0
@@ -51,8 +51,7 @@ class Path(NamedTuple):
         return self.db + self.tilt_db * (number / (GROUPS - 1) - 0.5)
 
 
-@dataclass
-class Fault:
+class Fault(msgspec.Struct):
     """Something that happens to the MMEs of one name, by their numbers: the first is 1."""
 
     name: str
@@ -169,7 +168,7 @@ class Powerline:
 
     def disturb(self, sender: SimulatedModem, receiver: SimulatedModem, **conditions: float) -> None:
         """Other `Conditions` in this one direction."""
-        self._special[sender, receiver] = replace(self._between(sender, receiver), **conditions)
+        self._special[sender, receiver] = msgspec.structs.replace(self._between(sender, receiver), **conditions)
 
     def fault(
         self,

@@ -8,7 +8,6 @@ everything before and after would share one column.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
 from textwrap import wrap
 from typing import Any, Final, NamedTuple
@@ -51,12 +50,11 @@ class Stay(NamedTuple):
     frame: int
 
 
-@dataclass
-class Course:
+class Course(msgspec.Struct):
     """The states of a session."""
 
-    stays: dict[Side, list[Stay]] = field(default_factory=lambda: {side: [] for side in Side})
-    more: dict[Side, int] = field(default_factory=lambda: dict.fromkeys(Side, 0))
+    stays: dict[Side, list[Stay]] = msgspec.field(default_factory=lambda: {side: [] for side in Side})
+    more: dict[Side, int] = msgspec.field(default_factory=lambda: dict.fromkeys(Side, 0))
     """States entered beyond those that are kept."""
 
     def enter(self, event: StateEntered, frame: int) -> None:

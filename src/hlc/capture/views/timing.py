@@ -8,7 +8,6 @@ captures can be added up.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -37,8 +36,7 @@ class Key(NamedTuple):
     name: str
 
 
-@dataclass
-class Row:
+class Row(msgspec.Struct):
     """All times of one kind."""
 
     performance_s: float | None
@@ -47,7 +45,7 @@ class Row:
     """What the other side waits."""
     partly: bool = False
     """The performance time is of one side's share of what is measured: it cannot be held against it."""
-    times: Sketch = field(default_factory=Sketch)
+    times: Sketch = msgspec.field(default_factory=Sketch)
     slow: int = 0
     """Longer than the performance time."""
     late: int = 0
