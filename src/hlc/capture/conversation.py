@@ -399,7 +399,7 @@ class Conversation:
             self._negotiated(result.message, session)
         elif session.protocol is None:
             session.protocol = result.schema
-        session.message(event, where.frame, payload_type)
+        session.message(result, side, where, payload_type)
         self._emit(Seen(where.frame, session, event, payload=payload))
         if result.surplus:
             surplus = f"{result.surplus} surplus octet{'s' if result.surplus > 1 else ''} after the message, ignored"
@@ -409,7 +409,7 @@ class Conversation:
             text = "a list of full length ends in the form of some peers, not as EXI says"
             session.odd(text, side, where)
             self._emit(Seen(where.frame, session, Note(at=where.at, side=side, text=text)))
-        self._state(side, event, where, payload_type)
+        self._state(side, result, where, payload_type)
 
     def _negotiated(self, message: Any, session: Session) -> None:
         offers = getattr(message, "AppProtocol", None)
@@ -439,17 +439,17 @@ class Conversation:
         self._unknown = f"{entry.ProtocolNamespace} {entry.VersionNumberMajor}.{entry.VersionNumberMinor}"
         session.protocol = self._unknown
 
-    def _state(self, side: Side, event: Message, where: Where, payload_type: int) -> None:
+    def _state(self, side: Side, result: reading.Reading, where: Where, payload_type: int) -> None:
         """The documented state that a side shows to be in by what it sends in the main stream."""
         session = self.session
         known = protocol.rules(session.protocol or "") if session is not None else None
-        if session is None or known is None or event.schema == "sap" or known.stream(payload_type) != MAIN:
+        if session is None or known is None or result.schema == "sap" or known.stream(payload_type) != MAIN:
             return
-        rule = known.by_name.get(event.name)
+        rule = known.by_name.get(result.name)
         if rule is None:
             return
         state = rule.evcc if side is Side.EVCC else rule.secc
-        if str(getattr(protocol.body(event.message), "ResponseCode", "")).startswith("FAILED"):
+        if str(result.values.get("ResponseCode", "")).startswith("FAILED"):
             state = ids.ChargePointState.ERROR
         if session.states.get(side) != state:
             session.states[side] = state

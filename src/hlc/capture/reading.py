@@ -8,12 +8,15 @@ ever do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import exi
 from hlc import sap
-from hlc.trace.describe import document
+from hlc.trace.describe import document, simple
 from hlc.v2gtp import PayloadType
 
 TITLES: Final = {
@@ -32,6 +35,10 @@ TITLES: Final = {
 
 SURPLUS: Final = 8
 """Octets after the end of a document that a reading may leave and still be plausible. Cars send one."""
+REPEATED: Final = 256
+"""Different payloads whose readings are remembered: a charge loop says the same again and again."""
+SHORT: Final = 128
+"""Octets of the payloads that are: those of loops have less, and a hostile one shall not take memory 256 times."""
 
 
 class Reading(NamedTuple):
@@ -45,8 +52,14 @@ class Reading(NamedTuple):
     """Octets after the end of the document."""
     lenient: bool
     """A list of full length ends in the form of some peers."""
-    exact: bool
+    exact: bool = False
     """The message encodes to the same octets again; see `weighed`."""
+    header: Any = None
+    """That of the message, where it has one in its document."""
+    element: Any = None
+    """The request or response; None where the document has none."""
+    values: Mapping[str, Any] = MappingProxyType({})
+    """Its simple values; see `describe.simple`."""
 
     @property
     def merit(self) -> tuple[bool, int, bool]:
@@ -59,15 +72,24 @@ def read(schema: str, payload: bytes, *, fragment: bool = False) -> Reading:
 
     Raises `exi.DecodeError`, and `KeyError` for a schema that is not built.
     """
+    if len(payload) <= SHORT:
+        return _remembered(schema, payload, fragment)
+    return _read(schema, payload, fragment)
+
+
+def _read(schema: str, payload: bytes, fragment: bool) -> Reading:
     codec = exi.schema(schema)
-    message, surplus, lenient = codec.examine_fragment(payload) if fragment else codec.examine(payload)
     if fragment:
+        message, surplus, lenient = codec.examine_fragment(payload)
         code, _ = codec.grammar.element(message)
-        name = codec.grammar.fragment.productions[code].name[0]
-    else:
-        _, element = document(message)
-        name = type(message if element is None else element).__name__
-    return Reading(schema, name, message, surplus, lenient, False)
+        return Reading(schema, codec.grammar.fragment.productions[code].name[0], message, surplus, lenient)
+    message, surplus, lenient = codec.examine(payload)
+    header, element = document(message)
+    name = type(message if element is None else element).__name__
+    return Reading(schema, name, message, surplus, lenient, False, header, element, simple(element))
+
+
+_remembered = lru_cache(REPEATED)(_read)
 
 
 def weighed(reading: Reading, payload: bytes, *, fragment: bool = False) -> Reading:

@@ -7,7 +7,7 @@ Order and deadlines are held against the rules of the protocol, each stream of e
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -15,13 +15,13 @@ import msgspec
 from hlc import rules
 from hlc.capture import protocol
 from hlc.capture.electrical import LOOP_ANSWERS, Electrical
+from hlc.capture.reading import Reading
 from hlc.capture.tls_facts import TlsFacts
 from hlc.capture.where import NOWHERE
 from hlc.capture.where import Where as Where
 from hlc.rules import MAIN
-from hlc.trace.describe import GRAVE, document, simple
-from hlc.trace.events import Message, Side
-from hlc.v2gtp import PayloadType
+from hlc.trace.describe import GRAVE
+from hlc.trace.events import Side
 
 ALARMS: Final = 32
 """Different alarms that are kept of a session."""
@@ -228,8 +228,8 @@ class Session(msgspec.Struct):
     states: dict[Side, Any] = {}
     electrical: Electrical = msgspec.field(default_factory=Electrical)
     streams: dict[int, Stream] = {}
-    calm: dict[str, Any] = {}
-    """The value of each element of `TROUBLE` that told of none last."""
+    calm: dict[str, Mapping[str, Any]] = {}
+    """By message name, the values of one that told of no trouble."""
 
     @property
     def pending(self) -> Pending | None:
@@ -241,52 +241,42 @@ class Session(msgspec.Struct):
         """Whether anything beyond the handshake was decoded."""
         return any(name != "supportedAppProtocol" for name in self.phases) or (not self.phases and bool(self.messages))
 
-    def message(self, event: Message, frame: int, payload_type: int = PayloadType.EXI) -> None:
-        """A decoded message of the session."""
-        where = Where(event.at, frame)
+    def message(self, read: Reading, side: Side, where: Where, payload_type: int) -> None:
+        """A message of the session, from `side`."""
         self.end = where
         self.messages += 1
         self.unacknowledged.clear()
-        header, element = document(event.message)
-        name = event.name
+        name, header, values = read.name, read.header, read.values
         session_id = getattr(header, "SessionID", None)
         if name == "SessionSetupRes" or (self.session_id is None and name != "SessionSetupReq"):
             self.session_id = session_id or self.session_id
         elif session_id is not None and name != "SessionSetupReq" and session_id != self.session_id:
-            self.foreign_id = self.foreign_id or (event.side, name, session_id, where)
-        kept = Kept(where, element)
+            self.foreign_id = self.foreign_id or (side, name, session_id, where)
+        kept = Kept(where, read.element)
         if name not in self.first and len(self.first) < NAMES:
             self.first[name] = kept
         if name in self.first:
             self.last[name] = kept
-        values = simple(element)
-        known = None if event.schema == "sap" else protocol.rules(self.protocol or "")
+        known = None if read.schema == "sap" else protocol.rules(self.protocol or "")
         number = known.stream(payload_type) if known is not None else MAIN
         stream = self.streams.get(number)
         if stream is None:
             stream = self.streams[number] = Stream()
         if name.endswith("Req"):
-            self._request(event, where, values, element, known, number, stream)
+            self._request(read, side, where, known, number, stream)
         else:
-            self._answer(event, where, values, element, known, number, stream)
-        if event.side is Side.EVCC:
+            self._answer(read, side, where, known, number, stream)
+        if side is Side.EVCC:
             self.electrical.vehicle(values, name, where)
         else:
             self.electrical.station(values, name, where)
         if header is not None:
-            self._notification(event, where, header)
+            self._notification(name, side, where, header)
 
     def _request(
-        self,
-        event: Message,
-        where: Where,
-        values: dict[str, Any],
-        body: Any,
-        known: rules.Rules | None,
-        number: int,
-        stream: Stream,
+        self, read: Reading, side: Side, where: Where, known: rules.Rules | None, number: int, stream: Stream
     ) -> None:
-        name = event.name
+        name, body, values = read.name, read.element, read.values
         allowed, row = stream.allowed, known.streams[number].get(type(body)) if known is not None else None
         if allowed is not None and name not in allowed and len(self.sequence) < ALARMS:
             because = _because(*stream.exchange) if stream.exchange is not None else ""
@@ -307,7 +297,7 @@ class Session(msgspec.Struct):
             if waited > phase.idle_s:
                 phase.idle_s, phase.idle, phase.idle_limit_s = waited, where, stream.sequence_s
             phase.late += waited > stream.sequence_s
-        limit = row.timeout_s if row is not None else SAP_TIMEOUT_S if event.schema == "sap" else None
+        limit = row.timeout_s if row is not None else SAP_TIMEOUT_S if read.schema == "sap" else None
         stream.pending = Pending(name, where, limit)
         if number == MAIN:
             self.last_request = name
@@ -316,25 +306,19 @@ class Session(msgspec.Struct):
                 self.last_ready, self.last_ready_at = bool(values["ReadyToChargeState"]), where
             elif "ChargeProgress" in values:
                 self.last_ready, self.last_ready_at = str(values["ChargeProgress"]) != "Stop", where
-        self._alarms(event, where, values, NOWHERE, None)
+        self._alarms(read, side, where, NOWHERE, None)
 
     def _answer(
-        self,
-        event: Message,
-        where: Where,
-        values: dict[str, Any],
-        body: Any,
-        known: rules.Rules | None,
-        number: int,
-        stream: Stream,
+        self, read: Reading, side: Side, where: Where, known: rules.Rules | None, number: int, stream: Stream
     ) -> None:
-        name = event.name.removesuffix("Res")
+        body, values = read.element, read.values
+        name = read.name.removesuffix("Res")
         pending, stream.pending = stream.pending, None
         answers = pending is not None and pending.name == name + "Req"
         if not answers:
             self.disordered += 1
             if pending is not None and len(self.mismatched) < EXAMPLES:
-                self.mismatched.append((where, pending.name, event.name))
+                self.mismatched.append((where, pending.name, read.name))
         phase = self.phases.get(name)
         if phase is not None:
             phase.answers += 1
@@ -351,14 +335,14 @@ class Session(msgspec.Struct):
         if answers and stream.allowed is not None and pending is not None:
             allowed = pending.name in stream.allowed
         if number == MAIN:
-            self.last_answer = event.name
+            self.last_answer = read.name
             if name == "SessionStop":
                 self.stop_answered = code
         row = known.streams[number].get(type(stream.request)) if known is not None else None
-        stream.answer, stream.answered = event.name, where
+        stream.answer, stream.answered = read.name, where
         stream.allowed, stream.clause = None, ""
-        stream.sequence_s = SEQUENCE_TIMEOUT_S if event.schema == "sap" else 0.0
-        if event.schema == "sap" and not failed:
+        stream.sequence_s = SEQUENCE_TIMEOUT_S if read.schema == "sap" else 0.0
+        if read.schema == "sap" and not failed:
             stream.allowed, stream.clause = FIRST, "V2G-DC-437, V2G2-543, V2G20-1484"
         if known is not None:
             if row is not None:
@@ -369,16 +353,16 @@ class Session(msgspec.Struct):
                 stream.allowed = following if following or number == MAIN else None  # aside it may begin anew
             waits = row.sequence_s if row is not None and row.sequence_s is not None else known.sequence_timeout_s
             stream.sequence_s = waits if number == MAIN else 0.0
-            self._phases(known, body, event.name, where)
+            self._phases(known, body, read.name, where)
         stream.exchange = (stream.request, pending.where, body) if answers and pending is not None else None
         stream.request = None
-        if event.name in LOOP_ANSWERS and not failed:
+        if read.name in LOOP_ANSWERS and not failed:
             self.charged = True
         status = values.get("EVSEIsolationStatus")
         changed = status is not None and (not self.isolation or self.isolation[-1][2] != status)
         if changed and len(self.isolation) < ALARMS:
-            self.isolation.append((where, event.name, str(status)))
-        self._alarms(event, where, values, pending.where if pending is not None else NOWHERE, allowed)
+            self.isolation.append((where, read.name, str(status)))
+        self._alarms(read, side, where, pending.where if pending is not None else NOWHERE, allowed)
 
     def _phases(self, known: rules.Rules, body: Any, name: str, where: Where) -> None:
         """Hold the deadlines over several exchanges against this message."""
@@ -393,28 +377,30 @@ class Session(msgspec.Struct):
             if phase not in running and not phase.ends(body):
                 running[phase] = where
 
-    def _alarms(self, event: Message, where: Where, values: dict[str, Any], asked: Where, allowed: bool | None) -> None:
+    def _alarms(self, read: Reading, side: Side, where: Where, asked: Where, allowed: bool | None) -> None:
+        values, name = read.values, read.name
+        if values is self.calm.get(name):  # it says the same again
+            return
+        calm = True
         stopping = self.last_ready is False  # from here on a station is to say EVSE_Shutdown (IEC 61851-23 CC.7.5.19)
-        for kind, trouble in TROUBLE.items():
-            value = values.get(kind)
-            if value is None or value is self.calm.get(kind):
+        for kind, value in values.items():
+            trouble = TROUBLE.get(kind)
+            if trouble is None or not trouble(value):
                 continue
-            if not trouble(value):
-                self.calm[kind] = value
-                continue
-            orderly = value in ORDERLY
-            if stopping and orderly:
+            calm = False
+            if stopping and value in ORDERLY:
                 continue
             if self.stop_asked is None and kind in ("EVSEStatusCode", "EVSENotification"):
                 self.stop_asked = where
-            alarm = Alarm(event.side, event.name, kind, str(value), where, where, 1, asked, allowed, stopping)
-            self._alarm(alarm)
+            self._alarm(Alarm(side, name, kind, str(value), where, where, 1, asked, allowed, stopping))
+        if calm and len(self.calm) < NAMES:
+            self.calm[name] = values
 
-    def _notification(self, event: Message, where: Where, header: Any) -> None:
+    def _notification(self, name: str, side: Side, where: Where, header: Any) -> None:
         notification = getattr(header, "Notification", None)
         if notification is not None:
             text = f"{notification.FaultCode} {notification.FaultMsg or ''}".strip()
-            self._alarm(Alarm(event.side, event.name, "Notification", text, where, where))
+            self._alarm(Alarm(side, name, "Notification", text, where, where))
 
     def _alarm(self, alarm: Alarm) -> None:
         for known in self.alarms:
