@@ -224,9 +224,14 @@ def local_name(name: str, home: Namespace) -> QName:
 @functools.cache
 def written_in(cls: type) -> dict[str, Any]:
     """The annotations that are written in a class. `typing.get_type_hints` would read those of its bases each time."""
-    names = vars(sys.modules[cls.__module__])
     written = inspect.get_annotations(cls)
-    return {name: eval(text, names) if isinstance(text, str) else text for name, text in written.items()}
+    return {name: meaning(cls.__module__, text) if isinstance(text, str) else text for name, text in written.items()}
+
+
+@functools.cache
+def meaning(module: str, text: str) -> Any:
+    """What an annotation says. A schema writes the same few again and again."""
+    return eval(text, vars(sys.modules[module]))
 
 
 def declaring_namespace(cls: type[Message], name: str) -> Namespace:

@@ -12,7 +12,6 @@ import msgspec
 
 from hlc.capture.where import NOWHERE, Where
 from hlc.decisions import matched
-from hlc.trace.describe import number
 
 METER_GAP_S: Final = 5.0
 """Energy is not integrated across longer silences."""
@@ -41,17 +40,15 @@ LIMITS: Final = {
     "EVSEMaximumChargePower": "evse_watts",
 }
 """Elements with limits, and what they limit."""
-OF_VEHICLE: Final = tuple((name, what) for name, what in LIMITS.items() if not name.startswith("EVSE"))
-OF_STATION: Final = tuple((name, what) for name, what in LIMITS.items() if name.startswith("EVSE"))
 LOOPS: Final = ("CurrentDemand", "ChargingStatus", "DC_ChargeLoop", "AC_ChargeLoop", "WPT_ChargeLoop")
 """Exchanges in which energy flows."""
 LOOP_REQUESTS: Final = frozenset(f"{name}Req" for name in LOOPS)
 LOOP_ANSWERS: Final = frozenset(f"{name}Res" for name in LOOPS)
-FLAGS: Final = (
-    ("EVSECurrentLimitAchieved", "current"),
-    ("EVSEVoltageLimitAchieved", "voltage"),
-    ("EVSEPowerLimitAchieved", "power"),
-)
+FLAGS: Final = {
+    "EVSECurrentLimitAchieved": "current",
+    "EVSEVoltageLimitAchieved": "voltage",
+    "EVSEPowerLimitAchieved": "power",
+}
 
 
 class Reading(NamedTuple):
@@ -140,8 +137,6 @@ class Electrical(msgspec.Struct):
     """The last ones that were told: "ev_volts", "evse_amps", ..."""
     first_limits: dict[str, float] = {}
     """The first ones."""
-    told: dict[str, Any] = {}
-    """Those of the vehicle as they came."""
     least: dict[str, Reading] = {}
     """In the charge loop, the least of each limit of the station, against the first one."""
     excess: dict[str, Excess] = {}
@@ -160,20 +155,18 @@ class Electrical(msgspec.Struct):
     """The last voltage of the welding detection, against 60 V."""
 
     def vehicle(self, values: Mapping[str, Any], name: str, where: Where) -> None:
-        """A request, by its values as `describe.simple` gives them."""
+        """A request, by its values as `describe.figures` gives them."""
         soc = values.get("EVRESSSOC", values.get("PresentSOC"))
         if isinstance(soc, int):
             self.soc_first = soc if self.soc_first is None else self.soc_first
             self.soc_last = soc
         limits = self.limits
-        for element, what in OF_VEHICLE:
-            value = values.get(element)
-            if value is not None and value != self.told.get(what):  # it is told again and again
-                self.told[what] = value
-                limits[what] = _number(value)
-                self.first_limits.setdefault(what, limits[what])
+        for element, value in values.items():
+            if (what := LIMITS.get(element)) is not None:
+                limits[what] = value
+                self.first_limits.setdefault(what, value)
         if "EVTargetVoltage" in values:
-            volts = _number(values["EVTargetVoltage"])
+            volts = values["EVTargetVoltage"]
             if name.endswith("PreChargeReq") and self.target_volts is not None:
                 self.precharge.moved |= abs(volts - self.target_volts) > 1.0
             self.target_volts = volts
@@ -184,7 +177,7 @@ class Electrical(msgspec.Struct):
             if limits.get("evse_volts", 0.0) > 0:
                 self._look("target volts > evse_volts", volts, limits["evse_volts"], VOLTS, where)
         if "EVTargetCurrent" in values:
-            amps = _number(values["EVTargetCurrent"])
+            amps = values["EVTargetCurrent"]
             self.target_amps = amps
             if name in LOOP_REQUESTS:
                 self.asked_amps = max(self.asked_amps, amps)
@@ -194,8 +187,8 @@ class Electrical(msgspec.Struct):
                     self._look("target amps > evse_amps", amps, limits["evse_amps"], AMPS, where)
         for element in ("EVPresentActivePower", "EVPCPowerOutput"):
             if element in values and name in LOOP_REQUESTS:
-                watts = _number(values[element]) + sum(
-                    _number(values[f"{element}_L{phase}"]) for phase in (2, 3) if f"{element}_L{phase}" in values
+                watts = values[element] + sum(
+                    values[f"{element}_L{phase}"] for phase in (2, 3) if f"{element}_L{phase}" in values
                 )
                 if self.watts is not None and self.metered_at is not None:
                     hours = min(max(0.0, where.at - self.metered_at), METER_GAP_S) / 3600
@@ -205,25 +198,24 @@ class Electrical(msgspec.Struct):
     def station(self, values: Mapping[str, Any], name: str, where: Where) -> None:
         """An answer, likewise."""
         limits = self.limits
-        for element, what in OF_STATION:
-            if element in values:
-                limit = limits[what] = _number(values[element])
-                first = self.first_limits.setdefault(what, limit)
-                if name in LOOP_ANSWERS and (what not in self.least or limit < self.least[what].value):
-                    self.least[what] = Reading(limit, first, where)
-        if name in LOOP_ANSWERS:
-            self.loops += 1
-            for element, what in FLAGS:
-                if values.get(element):
-                    self.limited[what] = self.limited.get(what, 0) + 1
+        looping = name in LOOP_ANSWERS
+        self.loops += looping
+        for element, value in values.items():
+            if (what := LIMITS.get(element)) is not None:
+                limits[what] = value
+                first = self.first_limits.setdefault(what, value)
+                if looping and (what not in self.least or value < self.least[what].value):
+                    self.least[what] = Reading(value, first, where)
+            elif value is True and looping and (what := FLAGS.get(element)) is not None:
+                self.limited[what] = self.limited.get(what, 0) + 1
         if name == "ChargingStatusRes" and isinstance(reading := values.get("MeterReading"), int):
             self.meter_first = reading if self.meter_first is None else self.meter_first
             self.energy_wh = max(0.0, float(reading - self.meter_first))
         if "EVSEPresentVoltage" not in values:
             return
-        volts = _number(values["EVSEPresentVoltage"])
+        volts = values["EVSEPresentVoltage"]
         if "EVSEPresentCurrent" in values:
-            self._flows(volts, _number(values["EVSEPresentCurrent"]), where)
+            self._flows(volts, values["EVSEPresentCurrent"], where)
         self.volts = volts
         self.peak_volts = max(self.peak_volts, volts)
         target = self.target_volts
@@ -233,7 +225,7 @@ class Electrical(msgspec.Struct):
             return
         if name.endswith("PreChargeRes"):
             self._precharges(volts, target, where)
-        elif name in LOOP_ANSWERS:
+        elif looping:
             asked = self.loop_volts
             # Where energy is to flow back, the voltage asked for is the least.
             if (
@@ -288,11 +280,3 @@ class Electrical(msgspec.Struct):
                 return
             excess = self.excess[what] = Excess()
         excess.look(value, limit, tolerance, where)
-
-
-def _number(value: Any) -> float:
-    """A physical value as it came, or a plain number."""
-    amount = number(value)
-    if amount is not None:
-        return amount
-    return float(value) if isinstance(value, (int, float)) else 0.0

@@ -48,4 +48,9 @@ def may_follow(protocol: str, request: Any, response: Any, stream: int = MAIN) -
     row = known.streams[stream].get(type(request)) if known is not None else None
     if row is None or type(response) is not row.response:
         return None  # not an exchange: the capture lacks something, or the answer is a wrong one
-    return frozenset(kind.__name__ for kind in row.then(request, response))
+    return _names(row.then(request, response))
+
+
+@cache
+def _names(kinds: frozenset[type]) -> frozenset[str]:
+    return frozenset(kind.__name__ for kind in kinds)

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import exi
 from hlc import sap
-from hlc.trace.describe import document, simple
+from hlc.trace.describe import document, figures
 from hlc.v2gtp import PayloadType
 
 TITLES: Final = {
@@ -59,7 +59,7 @@ class Reading(NamedTuple):
     element: Any = None
     """The request or response; None where the document has none."""
     values: Mapping[str, Any] = MappingProxyType({})
-    """Its simple values; see `describe.simple`."""
+    """Its simple values, quantities as numbers; see `describe.figures`."""
 
     @property
     def merit(self) -> tuple[bool, int, bool]:
@@ -86,7 +86,7 @@ def _read(schema: str, payload: bytes, fragment: bool) -> Reading:
     message, surplus, lenient = codec.examine(payload)
     header, element = document(message)
     name = type(message if element is None else element).__name__
-    return Reading(schema, name, message, surplus, lenient, False, header, element, simple(element))
+    return Reading(schema, name, message, surplus, lenient, False, header, element, figures(element))
 
 
 _remembered = lru_cache(REPEATED)(_read)

@@ -139,6 +139,12 @@ def simple(element: Any) -> dict[str, Any]:
     return found
 
 
+def figures(element: Any) -> dict[str, Any]:
+    """The same, with quantities as numbers in their unit."""
+    found = simple(element)
+    return {name: value if (amount := number(value)) is None else amount for name, value in found.items()}
+
+
 def _collect(element: msgspec.Struct, found: dict[str, Any], depth: int) -> None:
     for name, value in asdict(element).items():
         if value is None or name in found:
