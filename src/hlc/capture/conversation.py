@@ -122,6 +122,9 @@ class Conversation:
         """A segment of this connection."""
         self.last_at = where.at
         source, flags = tcp.source, tcp.flags
+        if flags == Flags.ACK and not tcp.data:  # every second one
+            self._acknowledged(tcp, where)
+            return
         if flags & Flags.SYN:
             self.ends[source].stream.synchronize(tcp.sequence)
             acknowledged = bool(flags & Flags.ACK)
@@ -139,9 +142,7 @@ class Conversation:
             elif direction.stream.retransmitted > before and self.session is not None and len(tcp.data) > 1:
                 self.session.unacknowledged[self._side(source)] += 1
         if flags & Flags.ACK:
-            opposite = self.ends[tcp.destination].stream
-            if opposite.waiting:
-                self._pieces(tcp.destination, opposite.acknowledged(tcp.acknowledged, where.at))
+            self._acknowledged(tcp, where)
         if flags & Flags.RST:
             self._closed(source, "reset", where)
             self.over_at = where.at if self.over_at is None else self.over_at
@@ -150,6 +151,11 @@ class Conversation:
             self._closed(source, "closed", where)
             if all(end.finished for end in self.ends.values()) and self.over_at is None:
                 self.over_at = where.at
+
+    def _acknowledged(self, tcp: Tcp, where: Where) -> None:
+        opposite = self.ends[tcp.destination].stream
+        if opposite.waiting:
+            self._pieces(tcp.destination, opposite.acknowledged(tcp.acknowledged, where.at))
 
     def flush(self) -> None:
         """Nothing follows: read what waits behind holes."""

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from struct import Struct
 from typing import Final, NamedTuple, Protocol
 
+import msgspec
+
 from hlc.capture import blocks
 
 LONGEST: Final = 1 << 18
@@ -96,7 +98,7 @@ class Octets(Protocol):
         """At most `size` octets; none at the end."""
 
 
-class Captured(NamedTuple):
+class Captured(msgspec.Struct, frozen=True, gc=False):
     """One frame of a capture."""
 
     number: int

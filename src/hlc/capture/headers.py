@@ -7,7 +7,9 @@ None, the sniffer's normal weather.
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 
 class Flags:
@@ -20,7 +22,7 @@ class Flags:
     ACK: Final = 0x10
 
 
-class Tcp(NamedTuple):
+class Tcp(msgspec.Struct, frozen=True, gc=False):
     """A TCP segment. `source` and `destination` are `(address, port)`, addresses 4 or 16 octets."""
 
     source: tuple[bytes, int]
@@ -33,7 +35,7 @@ class Tcp(NamedTuple):
     """Octets of data that the capture left out (snap length)."""
 
 
-class Udp(NamedTuple):
+class Udp(msgspec.Struct, frozen=True, gc=False):
     """A UDP datagram."""
 
     source: tuple[bytes, int]
@@ -41,7 +43,7 @@ class Udp(NamedTuple):
     data: bytes
 
 
-class HomePlug(NamedTuple):
+class HomePlug(msgspec.Struct, frozen=True, gc=False):
     """A HomePlug Green PHY management message; it is not read here."""
 
     frame: bytes

@@ -9,7 +9,9 @@ clock.
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from hlc.v2gtp import PayloadType
 
@@ -29,7 +31,7 @@ HEADER: Final = Struct("!BBHI")
 MARK: Final = b"\x01\xfe"
 
 
-class Piece(NamedTuple):
+class Piece(msgspec.Struct, frozen=True, gc=False):
     """Octets in order, from one frame of the capture. `lost` octets are missing before them; -1: unknown how many."""
 
     data: bytes
@@ -124,7 +126,7 @@ class Stream:
             self.waiting -= len(piece.data)
             fresh = piece.data[-self._distance(start) :]
             if fresh:
-                pieces.append(piece._replace(data=fresh, lost=self._before))
+                pieces.append(msgspec.structs.replace(piece, data=fresh, lost=self._before))
                 self._before = 0
                 self._next = self._next + len(fresh) & 0xFFFFFFFF
         if pieces:
@@ -140,7 +142,7 @@ class Stream:
         return self._in_order()
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True, gc=False):
     """A V2GTP frame in a stream. `at` and `frame` are those of the segment that completed it."""
 
     payload_type: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from hlc.capture.matching import Matching
 from hlc.capture.session import Session
@@ -40,7 +40,7 @@ class Tls(Event, frozen=True, kw_only=True):
     """It ends the connection."""
 
 
-class Seen(NamedTuple):
+class Seen(msgspec.Struct, frozen=True):
     """An event of a capture: from which frame, and of whose session or matching run. SDP belongs to none."""
 
     frame: int

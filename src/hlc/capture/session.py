@@ -85,7 +85,7 @@ class Phase(msgspec.Struct):
     idle_limit_s: float = 0.0
 
 
-class Pending(NamedTuple):
+class Pending(msgspec.Struct, frozen=True, gc=False):
     """A request without its answer."""
 
     name: str
@@ -120,7 +120,7 @@ class Overrun(NamedTuple):
         return self.ended.at - self.began.at
 
 
-class Kept(NamedTuple):
+class Kept(msgspec.Struct, frozen=True):
     """A message and its place."""
 
     where: Where

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 
-class Where(NamedTuple):
+class Where(msgspec.Struct, frozen=True, order=True, gc=False):
     """A moment in a capture."""
 
     at: float

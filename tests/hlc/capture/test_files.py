@@ -86,7 +86,9 @@ def of_scapy(octets: bytes) -> list[tuple[float, int, bytes]]:
 
 def test_scapy_reads_the_same(charge: Charge, frames: Frames, to_pcap: Callable[..., bytes]) -> None:
     for octets in (charge[0], swapped(charge[0]), to_pcap(frames), to_pcap(frames, ">", True)):
-        assert [captured[1:] for captured in Capture(BytesIO(octets), "it")] == of_scapy(octets)
+        assert [(captured.at, captured.link, captured.data) for captured in Capture(BytesIO(octets), "it")] == of_scapy(
+            octets
+        )
 
 
 def test_scapy_reads_the_same_in_recordings(reference: Path) -> None:
@@ -94,7 +96,7 @@ def test_scapy_reads_the_same_in_recordings(reference: Path) -> None:
         if path.suffix in (".pcap", ".pcapng"):
             octets = path.read_bytes()
             capture = Capture(BytesIO(octets), path.name)
-            found = [captured[1:] for captured in capture]
+            found = [(captured.at, captured.link, captured.data) for captured in capture]
             expected = of_scapy(octets)
             assert found[: len(expected)] == expected, path.name
             assert len(found) == len(expected) or capture.damage
@@ -138,7 +140,7 @@ def test_every_form_of_a_pcapng_frame() -> None:
         + packet(0, 5_000_000, b"fifth", ">")
     )
     capture = Capture(BytesIO(octets), "it")
-    assert [captured[1:] for captured in capture] == [
+    assert [(captured.at, captured.link, captured.data) for captured in capture] == [
         (1_000_002.5, 1, b"first"),
         (3.0, 113, b"second"),
         (4.0, 113, b"third"),
