@@ -10,6 +10,7 @@ A `Machine` is one end of one connection, without I/O: messages and the time go 
     effects = machine.stop(now, reason)                     operator or driver asks for an orderly end
     effects = machine.renegotiate(now, reason)              operator or driver wants a new schedule
     effects = machine.make_way(now)                         another session waits for the hardware
+    when = machine.yields_at()                              from when on it would make way, as things are
 
 After `Close` the connection is to be closed, and the machine still watches until the hardware is safe: go on calling
 `expire` until `finished`. `good` and `reason` stand from `Close` on.
@@ -226,8 +227,13 @@ class Machine:
         return self._run(now, self.note, f"a new schedule is wanted: {reason}")
 
     def make_way(self, now: float) -> list[Effect]:
-        """Another session waits for the hardware: when it is safe it is free, whatever else the end would take."""
-        return self._run(now, self._make_way) if self.closed and not self.finished else []
+        """Another session waits for the hardware. One that has ended leaves it as soon as it is safe, whatever else the
+        end would take; one that goes on ends when its peer has been silent for too long (`yields_at`)."""
+        return [] if self.finished else self._run(now, self._make_way)
+
+    def yields_at(self) -> float | None:
+        """When `make_way` would end the session, if its peer goes on to say nothing; None: not as things are."""
+        return None
 
     def next_deadline(self) -> float | None:
         """When to call `expire`; None: nothing is waited for."""
@@ -324,8 +330,14 @@ class Machine:
         self.end(f"connection lost: {reason}")
 
     def _make_way(self) -> None:
-        self.timers.clear()
-        self._settle()
+        at = self.yields_at()
+        if at is not None and self.now >= at:
+            reason = "the peer fell silent, and another session waits for the hardware"
+            self.fault(Blame.REMOTE, reason)
+            self.end(reason)
+        if self.closed:
+            self.timers.clear()
+            self._settle()
 
     def watch(self) -> None:
         """Look at the hardware again soon."""

@@ -120,6 +120,8 @@ class Connection(asyncio.Protocol):
             frames, fault = self._from_sap_on(frames, fault)
         if frames and self._ask is not None and not self.started:
             self._early = frames
+            if self._waiting is not None:
+                self._waiting.cancel()
             if self._transport is not None:
                 self._transport.pause_reading()
             self._ask(self)
@@ -152,8 +154,6 @@ class Connection(asyncio.Protocol):
 
     def let_in(self) -> None:
         """Start the machine, and serve what the peer has said meanwhile."""
-        if self._waiting is not None:
-            self._waiting.cancel()
         self._start()
         early, self._early = self._early, []
         self._serve(early)

@@ -6,6 +6,8 @@ nobody's until a vehicle's first message has come on it, so that neither silence
 - There is an outlet free: it is served. Where the session before has not left it safe yet, the message waits.
 - The same vehicle (its link-local address) has a session: it has lost the old connection, which is dropped; unless it
   goes on talking there, which it has a moment for.
+- Another has a session, nothing is live there, and nothing is said any more: it makes way. The message waits for a
+  moment whether that happens.
 - Otherwise it is refused, with a note in the trace.
 
 Where SLAC runs, nobody is served who is not matched: `linked` tells whether somebody is.
@@ -17,6 +19,7 @@ import asyncio
 import errno
 import secrets
 import socket
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -42,6 +45,10 @@ OPENING: Final = 1
 """With so many messages a session has not begun yet, and its vehicle has no reason to be silent."""
 DOUBT_S: Final = 0.6
 """So long a vehicle may take to show that it has not lost its session: a charging loop turns faster."""
+PATIENCE_S: Final = 1.2
+"""So long a vehicle waits whether another makes way: its answer is due 1.5 s after its message."""
+LOOK_S: Final = 0.05
+"""It is looked so often whether one does."""
 TOLD_PER_S: Final = 20
 """Events of connections that have no session: the trace gets so many of them in a second at most."""
 
@@ -77,12 +84,17 @@ class StationServer:
         self._outlets = outlets
         self._open: dict[Connection, None] = {}
         """Every connection, the oldest first."""
-        self._unheard: list[asyncio.Transport] = []
+        self._unheard: deque[asyncio.Transport] = deque()
         """Those that are not listened to yet."""
+        self._last_first = True
+        """Who of them is next."""
         self._sessions: dict[Connection, asyncio.Task[None]] = {}
         """Those that came to a session, or wait for their outlet, until they have closed."""
         self._holding: dict[Connection, None] = {}
         """Of these those whose outlets are not free yet."""
+        self._asking: dict[Connection, float] = {}
+        """Those with a vehicle's first message for whom no outlet is free, and until when they wait."""
+        self._looking: asyncio.TimerHandle | None = None
         self._socket = listening_socket(interface, port)
         self.port = int(self._socket.getsockname()[1])
         try:
@@ -135,9 +147,10 @@ class StationServer:
         self._unheard.append(transport)
 
     def _listen(self) -> None:
-        """To one of those who have come, the last of them: TLS takes milliseconds for each, and neither a session that
-        goes on nor who has just come is to wait for a crowd."""
-        transport = self._unheard.pop()
+        """To one of those who have come, in turns the last and the first: TLS takes milliseconds for each, and a crowd
+        that comes and comes must delay neither a session that goes on, nor who has just come, nor who has waited."""
+        transport = self._unheard.pop() if self._last_first else self._unheard.popleft()
+        self._last_first = not self._last_first
         if self._unheard:
             asyncio.get_running_loop().call_soon(self._listen)
         transport.resume_reading()
@@ -164,9 +177,12 @@ class StationServer:
         """Why a vehicle cannot be served; empty: it can."""
         if len(self._holding) < self._outlets:
             return ""
-        live = [connection for connection in self._holding if not connection.over]
-        if len(live) < self._outlets or self._before(peer) is not None:
+        live = self._live()
+        if len(live) < self._outlets or self._before(peer) is not None or self._silent(live) is not None:
             return ""
+        return self._full(live)
+
+    def _full(self, live: list[Connection]) -> str:
         return f"the outlet serves {live[0].peer}" if self._outlets == 1 else f"all {self._outlets} outlets are taken"
 
     def _before(self, peer: str) -> Connection | None:
@@ -179,15 +195,12 @@ class StationServer:
 
     def _asked(self, connection: Connection) -> None:
         """A vehicle's first message has come on a connection."""
-        refusal = self._taken(connection.peer)
-        if refusal:
-            self._refuse(connection, refusal)
-            return
+        loop = asyncio.get_running_loop()
         before = self._before(connection.peer)
         if before is None:
-            self._admit(connection)
+            self._asking[connection] = loop.time() + PATIENCE_S
+            self._look()
             return
-        loop = asyncio.get_running_loop()
         since = before.heard_at if before.heard <= OPENING else loop.time()
         loop.call_at(since + DOUBT_S, self._doubted, before, before.heard, connection)
 
@@ -205,6 +218,39 @@ class StationServer:
             before.drop(why)
             self._asked(connection)
 
+    def _live(self) -> list[Connection]:
+        """Those who hold outlets, and have not ended."""
+        return [connection for connection in self._holding if not connection.over]
+
+    def _silent(self, live: list[Connection]) -> tuple[float, Connection] | None:
+        """The first of them that would make way, and when."""
+        found = [(at, each) for each in live if (at := each.machine.yields_at()) is not None]
+        return min(found, key=lambda entry: entry[0], default=None)
+
+    def _look(self) -> None:
+        """Who has asked is let in, waits on or is refused: who came last first, for nobody is to wait for a crowd."""
+        loop = asyncio.get_running_loop()
+        if self._looking is not None:
+            self._looking.cancel()
+        for connection in [each for each in reversed(self._open) if each in self._asking]:
+            live = self._live()
+            silent = self._silent(live) if len(live) >= self._outlets and not connection.over else None
+            if silent is not None and loop.time() < silent[0] <= self._asking[connection]:
+                continue
+            if silent is not None and silent[0] <= loop.time():
+                silent[1].make_way()
+            del self._asking[connection]
+            if not connection.over:
+                self._decide(connection)
+        self._looking = loop.call_later(LOOK_S, self._look) if self._asking else None
+
+    def _decide(self, connection: Connection) -> None:
+        live = self._live()
+        if len(live) < self._outlets:
+            self._admit(connection)
+        else:
+            self._refuse(connection, self._full(live))
+
     def _refuse(self, connection: Connection, why: str) -> None:
         self._note(f"refused a connection from {connection.peer}: {why}")
         connection.drop(why)
@@ -214,7 +260,8 @@ class StationServer:
         busy = [session for session in self._holding if not session.finished.done()]
         if len(busy) >= self._outlets:
             for session in busy:
-                session.make_way()
+                if session.over:
+                    session.make_way()
             busy = [session for session in busy if not session.finished.done()]
         self._holding[connection] = None
         connection.finished.add_done_callback(lambda _: self._holding.pop(connection))

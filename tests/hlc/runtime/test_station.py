@@ -92,6 +92,7 @@ def test_another_vehicle_is_refused_while_one_is_served(loopback: str, play: Pla
         async with serving(await find(loopback)) as made:
             with await made.connect() as first:
                 assert await handshake(first)
+                made.machines[0].live = True  # as while it is charged
                 with await made.connect() as second:
                     assert await asyncio.get_running_loop().sock_recv(second, 100) == b""
                 assert made.notes == ["refused a connection from ::1: the outlet serves ::1"]
@@ -262,6 +263,8 @@ def test_many_outlets_serve_many_vehicles_and_no_more(loopback: str, play: Play)
             for vehicle in vehicles:
                 assert await handshake(vehicle)
             assert len(made.server.sessions) == 3
+            for machine in made.machines:
+                machine.live = True
             with await made.connect() as another:
                 assert await asyncio.get_running_loop().sock_recv(another, 100) == b""
             assert made.notes == ["refused a connection from ::1: all 3 outlets are taken"]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import iso2
 import pytest
 from din import REQUESTS
 
 import exi
 from exi.messages import din70121 as din
+from exi.messages import iso15118_2 as iso
 from exi.messages.sap import AppProtocol, ResponseCode, supportedAppProtocolReq, supportedAppProtocolRes
 from hlc import sap
 from hlc.flow import Send
 from hlc.ids import ChargePointState
-from hlc.ports import COMMUNICATION, NO_PWM
+from hlc.ports import COMMUNICATION, NO_PWM, ControlPilot
 from hlc.rules import MAIN
 from hlc.rules.din70121 import RULES, wrap
 from hlc.secc import Station
+from hlc.secc.station import ACTING_S, TALKING_S
 from hlc.sim import SimulatedOutlet
 from hlc.trace.events import Blame, Frame, Message, SessionEnded, Side, StateEntered
 
@@ -144,6 +147,65 @@ def test_a_session_that_has_ended_makes_way_for_the_next_as_soon_as_the_outlet_i
     talk.wait(0.1)
     assert talk.station.finished
     assert talk.outlet.shown == COMMUNICATION  # for the next
+
+
+LIVE = {din.PreChargeReq, din.PowerDeliveryReq, din.CurrentDemandReq, din.SessionStopReq}
+"""Before these there may be a voltage; the last is said here out of the charge loop."""
+TALKED_OVER = {
+    din.SessionSetupReq,
+    din.ServiceDiscoveryReq,
+    din.ServicePaymentSelectionReq,
+    din.ContractAuthenticationReq,
+}
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda kind: kind.__name__)
+def test_a_silent_vehicle_makes_way_unless_anything_is_live(state: Any, talk: Talk) -> None:
+    talk.reach(state)
+    asked = talk.station._asked_at
+    talk.wait((TALKING_S if state in TALKED_OVER else ACTING_S) - (talk.now - asked) - 0.01)
+    talk.station.make_way(talk.now)
+    assert not talk.closes
+    talk.wait(0.02)
+    talk.station.make_way(talk.now)
+    talk.wait(0.0)
+    assert talk.station.closed is (state not in LIVE)
+    if state not in LIVE:
+        assert talk.is_off
+        assert talk.station.finished
+        assert not talk.station.good
+        text = "the peer fell silent, and another session waits for the hardware"
+        assert [(fault.blame, fault.text) for fault in talk.faults()] == [(Blame.REMOTE, text)]
+    else:
+        assert talk.station.yields_at() is None
+        assert not talk.faults()
+
+
+def test_a_vehicle_that_asks_again_every_second_is_not_silent(talk: Talk) -> None:
+    """As pyPLC does while the user is not authorized."""
+    talk.outlet.authorization_s = 20.0
+    talk.reach(din.ContractAuthenticationReq)
+    for _ in range(10):
+        talk.ask(din.ContractAuthenticationReq())
+        talk.wait(0.95)
+        talk.station.make_way(talk.now)
+        talk.wait(0.04)
+        talk.station.make_way(talk.now)
+    assert not talk.closes
+
+
+def test_a_vehicle_that_waits_for_a_contactor_is_not_silent() -> None:
+    talk = iso2.Talk(ac=True)
+    talk.outlet.pilot = ControlPilot.B
+    talk.reach(iso.PowerDeliveryReq)
+    talk.send(iso2.REQUESTS[iso.PowerDeliveryReq])
+    talk.wait(0.9)  # state C has not come yet, so nothing is live
+    assert not talk.station.live
+    assert talk.station.yields_at() is None
+    talk.outlet.pilot = ControlPilot.C
+    talk.wait(0.3)
+    assert talk.station.live
+    assert talk.station.yields_at() is None
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda kind: kind.__name__)
