@@ -55,14 +55,14 @@ SETTLE_S: Final = 3.0
 """After this time hardware that is not safe yet is a fault of the installation."""
 
 
-class Send(NamedTuple):
+class Send(msgspec.Struct, frozen=True, gc=False):
     """Send a V2GTP frame."""
 
     payload_type: int
     payload: bytes
 
 
-class Close(NamedTuple):
+class Close(msgspec.Struct, frozen=True, gc=False):
     """Close the connection, after all that was sent before."""
 
     reason: str

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from hlc.ports import BatteryLimits, SetPoint, SupplyLimits
 
@@ -44,7 +46,7 @@ def highest_volts(said: float) -> float:
     return said if said >= SAFE_VOLTS else inf
 
 
-class Granted(NamedTuple):
+class Granted(msgspec.Struct, frozen=True, gc=False):
     """A set-point within both sides' limits, and what held the wish back at the station."""
 
     volts: float
