@@ -4,6 +4,7 @@ welding detection."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from exi.messages.iso15118_20.dc import (
@@ -39,7 +40,7 @@ from hlc.rules import Kind
 from hlc.rules.iso15118_20.common import CP_OSCILLATOR_RETAIN_S
 from hlc.rules.iso15118_20.dc import RULES
 from hlc.rules.iso15118_20.services import DC_EXTENDED, MCS_CONNECTOR, Service
-from hlc.rules.iso15118_20.values import number, rational
+from hlc.rules.iso15118_20.values import SAID_AGAIN, number, rational
 from hlc.secc import conversation
 from hlc.secc.iso15118_20 import common
 from hlc.secc.iso15118_20.modes import Types, least_energy
@@ -59,6 +60,7 @@ UPPER: Final = {
     "EVMaximumDischargePower": "max_discharge_watts",
 }
 """The upper limits that a charge loop request may lower, by their elements."""
+LIMITS: Final = (*UPPER, "EVMinimumVoltage")
 
 
 ONE_WAY: Final = Types(DC_CPDReqEnergyTransferMode, Scheduled_DC_CLReqControlMode, Dynamic_DC_CLReqControlMode)
@@ -81,6 +83,8 @@ class Conversation(common.Conversation):
         self.outlet = self.supply.outlet
         self.bounds = NO_BATTERY
         """What the vehicle accepts at most, as it said in DC_ChargeParameterDiscoveryReq."""
+        self.said: list[RationalNumber | None] = []
+        """The limits that it told last in the charge loop, as they came."""
 
     def handlers(self) -> Mapping[Kind, conversation.Handler]:
         return {
@@ -113,6 +117,7 @@ class Conversation(common.Conversation):
         if misfit := decisions.incompatible(battery, self.outlet.limits()):
             raise Refusal(ResponseCode.FAILED_WrongChargeParameter, misfit, "V2G20-2272")
         self.supply.vehicle = self.bounds = battery
+        self.said = []
         return self._parameters(OK)
 
     def cable_check(self, request: DC_CableCheckReq) -> DC_CableCheckRes:
@@ -194,15 +199,18 @@ class Conversation(common.Conversation):
 
     def _take_limits(self, mode: Any) -> None:
         """Take over the limits of a charge loop request, never beyond the first ones. [V2G20-2654], [V2G20-2655]"""
-        told = {}
-        for element, limit in UPPER.items():
-            said: RationalNumber | None = getattr(mode, element, None)
-            if said is not None:
-                told[limit] = min(getattr(self.bounds, limit), max(0.0, number(said)))
+        said: list[RationalNumber | None] = [getattr(mode, element, None) for element in LIMITS]
+        if said == self.said:  # as in nearly every request
+            return
+        self.said = said
+        told = {
+            limit: min(getattr(self.bounds, limit), max(0.0, number(upper)))
+            for limit, upper in zip(UPPER.values(), said, strict=False)
+            if upper is not None
+        }
         if told.get("max_volts") == 0.0:  # nonsense
             del told["max_volts"]
-        least: RationalNumber | None = getattr(mode, "EVMinimumVoltage", None)
-        if least is not None:
+        if (least := said[-1]) is not None:
             told["min_volts"] = max(number(least), self.bounds.min_volts)
         self.supply.vehicle = self.supply.vehicle._replace(**told)
 
@@ -259,28 +267,30 @@ class Conversation(common.Conversation):
             EVSEPowerLimitAchieved=granted.power_limited,
             EVSECurrentLimitAchieved=granted.current_limited,
             EVSEVoltageLimitAchieved=granted.voltage_limited,
-            CLResControlMode=self._limits(limits),
-        )
-
-    def _limits(self, limits: SupplyLimits) -> CLResControlMode:
-        """What the station can give now, in the words of the control mode."""
-        fields: dict[str, Any] = {
-            "EVSEMaximumChargePower": rational(limits.max_watts),
-            "EVSEMinimumChargePower": rational(min(limits.max_watts, limits.min_amps * limits.min_volts)),
-            "EVSEMaximumChargeCurrent": rational(limits.max_amps),
-            "EVSEMaximumVoltage": rational(limits.max_volts),
-        }
-        if not self.bidirectional:
-            return (Dynamic_DC_CLResControlMode if self.dynamic else Scheduled_DC_CLResControlMode)(**fields)
-        return (BPT_Dynamic_DC_CLResControlMode if self.dynamic else BPT_Scheduled_DC_CLResControlMode)(
-            **fields,
-            EVSEMaximumDischargePower=rational(limits.max_discharge_watts),
-            EVSEMinimumDischargePower=rational(0.0),
-            EVSEMaximumDischargeCurrent=rational(limits.max_discharge_amps),
-            EVSEMinimumVoltage=rational(limits.min_volts),
+            CLResControlMode=offered(limits, dynamic=self.dynamic, bidirectional=self.bidirectional),
         )
 
     def _welding_detection(self, code: ResponseCode) -> DC_WeldingDetectionRes:
         return DC_WeldingDetectionRes(
             Header=self.header(), ResponseCode=code, EVSEPresentVoltage=rational(self.outlet.volts())
         )
+
+
+@lru_cache(SAID_AGAIN)
+def offered(limits: SupplyLimits, *, dynamic: bool, bidirectional: bool) -> CLResControlMode:
+    """What the station can give now, in the words of the control mode. It says the same in nearly all its answers."""
+    fields: dict[str, Any] = {
+        "EVSEMaximumChargePower": rational(limits.max_watts),
+        "EVSEMinimumChargePower": rational(min(limits.max_watts, limits.min_amps * limits.min_volts)),
+        "EVSEMaximumChargeCurrent": rational(limits.max_amps),
+        "EVSEMaximumVoltage": rational(limits.max_volts),
+    }
+    if not bidirectional:
+        return (Dynamic_DC_CLResControlMode if dynamic else Scheduled_DC_CLResControlMode)(**fields)
+    return (BPT_Dynamic_DC_CLResControlMode if dynamic else BPT_Scheduled_DC_CLResControlMode)(
+        **fields,
+        EVSEMaximumDischargePower=rational(limits.max_discharge_watts),
+        EVSEMinimumDischargePower=rational(0.0),
+        EVSEMaximumDischargeCurrent=rational(limits.max_discharge_amps),
+        EVSEMinimumVoltage=rational(limits.min_volts),
+    )
