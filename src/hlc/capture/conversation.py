@@ -128,7 +128,9 @@ class Conversation:
         if flags & Flags.SYN:
             self.ends[source].stream.synchronize(tcp.sequence)
             acknowledged = bool(flags & Flags.ACK)
-            if not acknowledged:
+            if acknowledged:
+                self.ends[tcp.destination].stream.answered(tcp.acknowledged)
+            else:
                 self._opening = tcp.sequence
             self._is_client(tcp.destination if acknowledged else source)
             self.whole = True
@@ -234,8 +236,6 @@ class Conversation:
 
     def _pieces(self, endpoint: Endpoint, pieces: list[Piece]) -> None:
         framing = self.ends[endpoint].framing
-        if self.watch is not None:
-            self.watch.begin(endpoint, pieces)
         for piece in pieces:
             if piece.lost > 0 and self.session is not None:
                 self.session.lost += piece.lost

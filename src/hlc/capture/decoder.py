@@ -271,7 +271,7 @@ class Decoder:
         """The connection of a segment, which may begin it; None where the segment is of none."""
         key = frozenset((tcp.source, tcp.destination))
         conversation = self._connections.get(key)
-        opening = tcp.flags & (Flags.SYN | Flags.ACK) == Flags.SYN
+        opening = tcp.flags & (Flags.SYN | Flags.ACK | Flags.FIN | Flags.RST) == Flags.SYN and not tcp.data
         if conversation is not None and opening and conversation.reopened(tcp, where.at):
             self._over(key, conversation)  # the same ports again
             conversation = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -112,6 +113,50 @@ def test_many_small_segments_behind_a_hole_are_given_out() -> None:
         pieces += stream.segment(number, b"x", float(number), number)
     assert pieces[0].lost == 1
     assert sum(len(piece.data) for piece in pieces) > SEGMENTS
+
+
+def of(segments: list[tuple[int, bytes]], acknowledged: int | None = None) -> list[tuple[int, bytes]]:
+    """What a stream that begins at 1000 makes of segments: how many octets were missing, and the octets."""
+    stream = Stream()
+    stream.synchronize(999)
+    pieces = []
+    for number, (sequence, data) in enumerate(segments):
+        pieces += stream.segment(sequence & 0xFFFFFFFF, data, number * 0.01, number)
+    if acknowledged is not None:
+        pieces += stream.acknowledged(acknowledged, 1.0)
+    return [(piece.lost, piece.data) for piece in pieces + stream.close()]
+
+
+@pytest.mark.parametrize("off", [-(1 << 31), -(1 << 24), -5000, 1 << 24, 1 << 30])
+def test_one_segment_in_a_wrong_place_is_nothing(off: int) -> None:
+    assert of([(1000, b"one"), (1003 + off, b"two"), (1006, b"three")]) == [(0, b"one"), (3, b"three")]
+
+
+@pytest.mark.parametrize("off", [-(1 << 31), -(1 << 24), -5000, 1 << 24, 1 << 30])
+def test_two_segments_that_fit_each_other_tell_where_the_stream_is(off: int) -> None:
+    found = of([(1000 + off, b"one"), (1003 + off, b"two"), (1006 + off, b"three")])
+    assert found == [(-1, b"one"), (0, b"two"), (0, b"three")]
+    assert of([(1000 + off, b"one")], acknowledged=1003 + off & 0xFFFFFFFF) == [(-1, b"one")]
+
+
+def test_a_hole_that_was_given_up_may_still_be_filled() -> None:
+    stream = Stream()
+    stream.synchronize(999)
+    assert not stream.segment(1006, b"three", 0.0, 3)
+    assert [piece.lost for piece in stream.close()] == [6]  # a session ended
+    pieces = stream.segment(1000, b"one", 1.0, 1) + stream.segment(1003, b"two", 1.1, 2)
+    assert [(piece.lost, piece.data) for piece in pieces] == [(-1, b"one"), (0, b"two")]
+    assert not stream.retransmitted
+
+
+def test_segments_that_contradict_each_other_are_both_given() -> None:
+    """One of them is in a wrong place, and nobody can say which."""
+    found = of([(1010, b"WRONG PLACE"), (1005, b"right place"), (1016, b"and on")], acknowledged=1022)
+    assert sorted(data for _, data in found) == [b"WRONG PLACE", b"and on", b"right place"]
+
+
+def test_a_question_whether_anybody_is_alive_is_no_data() -> None:
+    assert of([(999, b"\0"), (1000, b"one"), (1002, b"e"), (1003, b"two")]) == [(0, b"one"), (0, b"two")]
 
 
 def test_headers_are_told_from_other_octets() -> None:

@@ -106,13 +106,6 @@ class Streams:
 
     # what the conversation tells
 
-    def begin(self, sender: Endpoint, pieces: list[Piece]) -> None:
-        """These pieces are in order now; they are told one by one."""
-        lane = self.lanes[sender]
-        if lane.base is None and pieces:
-            total = sum(len(piece.data) + max(0, piece.lost) for piece in pieces)
-            lane.base = self._conversation.ends[sender].stream.position - total & 0xFFFFFFFF
-
     def piece(self, sender: Endpoint, piece: Piece) -> None:
         """Octets in order, before anything is found in them."""
         lane = self.lanes[sender]
@@ -122,6 +115,10 @@ class Streams:
                 lane.add(Part(lane.end, lane.end + piece.lost, b"", piece.lost))
             lane.end += piece.lost
             lane.decided = lane.end
+        elif piece.lost:
+            lane.give_up()
+        if lane.base is None or piece.lost < 0:
+            lane.base = piece.sequence - lane.end & 0xFFFFFFFF
         lane.end += len(piece.data)
         if self.tls:
             lane.ends.append((piece.frame, lane.end))
