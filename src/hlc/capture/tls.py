@@ -32,6 +32,8 @@ Endpoint = tuple[bytes, int]
 
 WAITING: Final = 1 << 16
 """Octets of records that may wait for their secret."""
+EARLY: Final = 1 << 13
+"""Octets that may wait for the hello of the other side, where a hole holds it up."""
 SMALLEST: Final = 22
 """Octets of the shortest record under encryption, header included: a hole holds no more records than this tells."""
 SEARCH: Final = 1 << 14
@@ -121,12 +123,15 @@ class TlsConnection:
         end = self._ends[sender]
         end.last = piece
         for record in end.records.feed(piece):
-            if self._waiting or not self._read(sender, record, patient=self._patient):
+            begun = self._hello, self._chosen
+            if self._has_to_wait(sender, record) or not self._read(sender, record, patient=self._patient):
                 self._waiting.append((sender, record))
                 self._octets += len(record.body)
-                if self._octets > WAITING:
+                if self._octets > (EARLY if self._hello is None or self._chosen is None else WAITING):
                     self._patient = False
                     self._give_up()
+            elif self._waiting and begun != (self._hello, self._chosen):
+                self._look_again()
         out, self._out = self._out, []
         return out
 
@@ -138,6 +143,10 @@ class TlsConnection:
         self._give_up()
         out, self._out = self._out, []
         return out
+
+    def _has_to_wait(self, sender: Endpoint, record: Record) -> bool:
+        """Whether others wait, behind which a record stands: data behind all data, the handshake behind its own."""
+        return any(record.kind == DATA or other == sender for other, _ in self._waiting)
 
     def _look_again(self) -> None:
         self._known = self._secrets.count
@@ -185,8 +194,10 @@ class TlsConnection:
         return self._chosen.version if self._chosen is not None else None
 
     def _lacks(self, sender: Endpoint, end: End) -> bool:
-        """Whether a secret may still come by which a record could be opened."""
-        if self._hello is None or self._chosen is None or self._unreadable():
+        """Whether something may still come by which a record could be opened: a secret, or a hello that is late."""
+        if self._hello is None or self._chosen is None:
+            return not end.protected
+        if self._unreadable():
             return False
         if self._keys(sender, end) is not None:
             return False
@@ -240,8 +251,6 @@ class TlsConnection:
             yield keys, end.sequence
         elif (following := self._next_keys(sender, end)) is not None:
             yield following, 0
-        if not end.unsure:
-            return
         window = min(SEARCH, end.unsure // SMALLEST + 2)
         following = self._next_keys(sender, end)
         for ahead in range(window):
@@ -258,6 +267,8 @@ class TlsConnection:
         for keys, sequence in self._attempts(sender, end):
             opened = keys.open(sequence, record.header, record.body)
             if opened is not None:
+                if sequence > end.sequence and not end.hole:
+                    end.hole = -1  # a record was taken for another kind
                 end.application |= end.keys is not keys
                 end.keys, end.sequence, end.unsure, end.protected = keys, sequence + 1, 0, True
                 self.facts.opened += 1
@@ -331,7 +342,7 @@ class TlsConnection:
             if data:
                 self._out.append(Plain(sender, Piece(data, where.at, where.frame, end.hole)))
                 end.hole = 0
-        elif kind == ALERT and len(data) >= 2:
+        elif kind == ALERT and len(data) == 2:
             self._alert(sender, data[0] == 2, data[1], where)
         elif kind == CHANGE_CIPHER_SPEC:
             self._changed(end)  # of a second handshake

@@ -47,16 +47,18 @@ class Records:
     def feed(self, piece: Piece) -> list[Record]:
         """The records that `piece` completes."""
         held = self._held
+        found: list[Record] = []
         if piece.lost:
             self._drop(len(held))
             self._lost = min(UNKNOWN, self._lost + (piece.lost if piece.lost > 0 else UNKNOWN))
             self._seeking = len(piece.data) < 3 or not plausible(piece.data)
         elif held and self._confirmed(piece.data, 0):
-            # a record begins with a segment while another is open: the length of that one is damaged
-            self._drop(len(held))
+            # a record begins with a segment while another is open: the length of that one is damaged, or it is none
+            self._seeking = True
+            found = self.close(piece)
             self._seeking = False
         held += piece.data
-        return self._complete(piece)
+        return found + self._complete(piece)
 
     def close(self, last: Piece) -> list[Record]:
         """Nothing follows `last`: what was taken for the beginning of a record behind damage is none."""

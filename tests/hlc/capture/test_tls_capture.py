@@ -182,3 +182,50 @@ def test_a_hole_in_the_capture_loses_what_is_in_it(
     expected = charge.messages[:20] + charge.messages[21:]
     assert Counter(messages(result)) == Counter(expected)  # what follows the hole waits for what may still fill it
     assert result.sessions[0][0].lost == len(heard[start + 20][1])
+
+
+def changed(frame: bytes, place: int, octets: bytes) -> bytes:
+    return frame[:place] + octets + frame[place + len(octets) :]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3, 4, 5, 20])
+def test_a_damaged_record_costs_its_own_message(
+    charge: Charge, place: int, to_pcap: Capture, decode: Callable[..., Any]
+) -> None:
+    """The type, the version, the length or the content: the next record of that side is read, and all of the other."""
+    heard = frames(charge.talk.heard)
+    for number in (40, 41, 77):
+        for mask in (1, 2, 4, 0x80):
+            octet = bytes([heard[number][74 + place] ^ mask])
+            damaged = [*heard[:number], changed(heard[number], 74 + place, octet), *heard[number + 1 :]]
+            found = messages(
+                decode(to_pcap([(1.7e9 + n / 10, frame) for n, frame in enumerate(damaged)]), secrets(charge))
+            )
+            assert Counter(charge.messages) - Counter(found) == Counter([charge.messages[place_of(charge, number)]])
+
+
+def place_of(charge: Charge, number: int) -> int:
+    """Which message is in a frame: each is in one, and the last frames close the connection."""
+    return number - (len(frames(charge.talk.heard)) - len(charge.messages) - 5)
+
+
+@pytest.mark.parametrize("junk", [b"\x17\x03\x03", b"\x17\x03\x03\x01\x40", b"\x15\x03", bytes(7)])
+def test_octets_before_a_record_cost_nothing(
+    charge: Charge, junk: bytes, to_pcap: Capture, decode: Callable[..., Any]
+) -> None:
+    """Also such as look like the header of a record."""
+    place = len(charge.talk.heard) - 30
+    heard = list(charge.talk.heard)
+    heard[place] = (heard[place][0], junk + heard[place][1])
+    found = decode(to_pcap([(1.7e9 + n / 10, frame) for n, frame in enumerate(frames(heard))]), secrets(charge))
+    assert Counter(messages(found)) == Counter(charge.messages)
+
+
+def test_a_hello_that_is_held_up_costs_nothing(charge: Charge, to_pcap: Capture, decode: Callable[..., Any]) -> None:
+    """The station's first segment is damaged: its ServerHello waits behind a hole that is none, and the vehicle has
+    said more meanwhile."""
+    heard = frames(charge.talk.heard)
+    sequence = int.from_bytes(heard[1][58:62], "big")
+    heard[1] = changed(heard[1], 58, (sequence - 1000).to_bytes(4, "big"))
+    found = decode(to_pcap([(1.7e9 + n / 20, frame) for n, frame in enumerate(heard)]), secrets(charge))
+    assert Counter(messages(found)) == Counter(charge.messages)
