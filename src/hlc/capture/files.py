@@ -18,9 +18,13 @@ from hlc.capture import blocks
 
 LONGEST: Final = 1 << 18
 """Octets of a frame; no capture program writes longer ones (its snap length)."""
+SHORTEST: Final = 14
+"""Octets of a frame that needs no other one to be believed: the header of Ethernet."""
 LONGEST_BLOCK: Final = 1 << 24
 """Octets of a pcapng block: frames are shorter, embedded secrets and name tables may be long."""
 CHUNK: Final = 1 << 18
+LIKELY: Final = 1 << 12
+"""Octets within which a frame and the next one are most likely found."""
 DAY_S: Final = 86400
 COMPLAINTS: Final = 12
 """Lines about damage that are kept."""
@@ -139,6 +143,7 @@ class Buffered:
         self._ended = False
         self._before = 0
         self.held = b""
+        """With a little of what was taken."""
         self.place = 0
         """In `held`, where the next octet is."""
         self.broken = ""
@@ -157,9 +162,10 @@ class Buffered:
             except (OSError, ValueError) as error:
                 chunk, self.broken = b"", str(error)
             self._ended = not chunk
-            self._before += self.place
-            self.held = self.held[self.place :] + chunk
-            self.place = 0
+            gone = max(0, self.place - LIKELY)  # a little of what was taken is still at hand
+            self._before += gone
+            self.held = self.held[gone:] + chunk
+            self.place -= gone
         return len(self.held) - self.place
 
     def peek(self, count: int) -> bytes:
@@ -236,7 +242,8 @@ class Capture:
             seconds, part, length, wire = unpack(held, place)
             end = place + 16 + length
             certain = False
-            if end + 16 <= len(held) and length <= wire and abs(seconds - self._last) < DAY_S:
+            possible = part < parts and length <= LONGEST
+            if possible and end + 16 <= len(held) and length <= wire and abs(seconds - self._last) < DAY_S:
                 next_seconds, next_part, next_length, next_wire = unpack(held, end)
                 certain = (
                     0 < next_length <= next_wire
@@ -244,17 +251,23 @@ class Capture:
                     and next_part < parts
                     and abs(next_seconds - seconds) < DAY_S
                 )
-            if part >= parts or length > LONGEST or not (certain or self._believable(order, parts)):
-                if not self._find_record(order, parts):
-                    return
-                continue
+            following = end
             if not certain:
+                size = self._size(order, parts) if possible else None
+                if size is None:
+                    if not self._find_record(order, parts):
+                        return
+                    continue
                 there = source.ahead(16 + length) - 16
-                if there < length:
-                    self._damaged(f"the file ends within frame {self._count + 1} ({there} of {length} octets)")
                 held, place = source.held, source.place
-                end = place + 16 + length
-            source.place = min(end, len(held))
+                end, following = place + 16 + length, place + size
+                if following < end:
+                    self._damaged(f"frame {self._count + 1} claims {length} octets, the next one begins before")
+                    if end - following > 16:
+                        end = following  # else it is one or the other that lacks some
+                elif there < length:
+                    self._damaged(f"the file ends within frame {self._count + 1} ({there} of {length} octets)")
+            source.place = min(following, len(held))
             self._last = seconds + part / parts
             self._exact = seconds, part, parts, wire
             self._count += 1
@@ -266,22 +279,30 @@ class Capture:
         """Whether a time of capture fits the one before."""
         return abs(seconds - self._last) < DAY_S or not self._count
 
-    def _believable(self, order: Order, parts: int) -> bool:
-        """Whether the next record is one, and as long as it says.
+    def _size(self, order: Order, parts: int) -> int | None:
+        """How far from the beginning of this record the next one begins; None where this one is none.
 
-        Another one, or the end, follows it; where what follows is damaged too, none begins inside it. A leap in time
+        It is as long as it says where another one, or the end, follows, and where none begins inside it. A leap in time
         needs another record behind it that confirms it.
         """
         source = self._source
         seconds, _, length, wire = order.words.unpack(source.peek(16))
-        source.ahead(16 + length + 16)
-        end = source.place + 16 + length
-        followed = self._plausible_end(order, parts, end, seconds)
+        size: int = 16 + length
+        source.ahead(size + 16)
+        followed = self._plausible_end(order, parts, source.place + size, seconds)
         if not self._near(seconds):
-            return followed and 14 <= length <= wire
+            if not followed or not SHORTEST <= length <= wire:
+                return None
+            # where octets are missing, what follows fits itself in a wrong place too, but never in time
+            source.ahead(size + LIKELY)
+            end = source.place + size
+            return size if self._record_in(order, parts, source.place + 1, end) is None else None
         if followed and length <= wire:
-            return True
-        return self._record_in(order, parts, source.place + 17, end) is None
+            return size
+        if length < SHORTEST:
+            return None
+        inside = self._record_in(order, parts, source.place + 17, source.place + size)
+        return size if inside is None else inside - source.place
 
     def _record_in(self, order: Order, parts: int, first: int, end: int, *, near: bool = True) -> int | None:
         """The first place in what is held, from `first` to `end`, at which a record begins that another one, or the
@@ -293,7 +314,7 @@ class Capture:
             if (
                 place < end
                 and part < parts
-                and 14 <= length <= min(wire, LONGEST)
+                and SHORTEST <= length <= min(wire, LONGEST)
                 and (not near or self._near(seconds))
                 and self._plausible_end(order, parts, place + 16 + length, seconds)
             ):
@@ -337,16 +358,18 @@ class Capture:
         source = self._source
         order = LITTLE
         interfaces: list[Interface] = []  # they count anew in each section
+        before = 0
         while source.ahead(12):
             if source.held.startswith(PCAPNG, source.place):
                 order = self._section_order(order)
             size = self._block_size(order)
             if size is None:
-                found = self._find_block(order)
+                found = self._find_block(order, before)
                 if found is None:
                     return
-                order = found
+                order, before = found, 0
                 continue
+            before = size
             held, place = source.held, source.place
             source.place = end = place + size
             kind = order.word.unpack_from(held, place)[0]
@@ -430,9 +453,21 @@ class Capture:
             return None
         return size if order.word.unpack_from(source.held, source.place + ahead + size - 4)[0] == size else None
 
-    def _find_block(self, order: Order) -> Order | None:
-        """Skip damage up to the next frame, interface or section. The byte order there; None at the end of the file."""
+    def _find_block(self, order: Order, before: int) -> Order | None:
+        """Skip damage up to the next frame, interface or section. The byte order there; None at the end of the file.
+
+        The block before, of `before` octets, may be what is damaged: those that begin in it are found too.
+        """
         source = self._source
+        back = min(before, source.place)
+        source.place -= back
+        marks = order.some_block.finditer(source.held, source.place + 1, source.place + back + 11)
+        for place in [mark.start() - source.place for mark in marks]:
+            if place < back and self._block_size(order, place, 2 * LONGEST) is not None:
+                source.skip(place)
+                self._damaged(f"{back - place} octets of the block before belong to others")
+                return order
+        source.skip(back)
         start = source.offset
         head = source.peek(8)
         claimed = order.word.unpack_from(head, 4)[0] if len(head) >= 8 else 0
