@@ -117,11 +117,12 @@ def document(message: Any) -> tuple[Any, Any]:
 
 def leaves(element: Any) -> dict[str, Any]:
     """Every simple value in `element` by element name; the first wins. Quantities count as simple, lists stay lists."""
-    found = simple(element)
-    for name, value in found.items():
-        if KINDS[type(value)].parts is not None:
-            found[name] = quantity(value, name)
-    return found
+    return _collected(element, quantity)
+
+
+def figures(element: Any) -> dict[str, Any]:
+    """The same, with quantities as numbers in their unit."""
+    return _collected(element, lambda value, name: number(value))
 
 
 def news(values: dict[str, Any]) -> dict[str, Any]:
@@ -131,28 +132,24 @@ def news(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def simple(element: Any) -> dict[str, Any]:
-    """The same, with quantities as they came: for whoever needs few of them. `number` reads them."""
+def _collected(element: Any, read: Callable[[Any, str], Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if isinstance(element, msgspec.Struct):
-        _collect(element, found, 0)
+        _collect(element, found, 0, read)
     return found
 
 
-def figures(element: Any) -> dict[str, Any]:
-    """The same, with quantities as numbers in their unit."""
-    found = simple(element)
-    return {name: value if (amount := number(value)) is None else amount for name, value in found.items()}
-
-
-def _collect(element: msgspec.Struct, found: dict[str, Any], depth: int) -> None:
+def _collect(element: msgspec.Struct, found: dict[str, Any], depth: int, read: Callable[[Any, str], Any]) -> None:
     for name, value in asdict(element).items():
         if value is None or name in found:
             continue
-        if not KINDS[type(value)].element:
+        kind = KINDS[type(value)]
+        if kind.parts is not None:
+            found[name] = read(value, name)
+        elif not kind.element:
             found[name] = value
         elif depth < DEEPEST and name not in ("Header", "Signature"):
-            _collect(value, found, depth + 1)
+            _collect(value, found, depth + 1, read)
 
 
 def text(value: Any) -> str:
