@@ -245,7 +245,7 @@ class Framing:
         self.skipped = 0
         """Octets that belong to no frame."""
         self.begun = False
-        """Something came."""
+        """A frame was found, or began."""
 
     def feed(self, piece: Piece) -> list[Found]:
         """The frames that `piece` completes."""
@@ -263,9 +263,10 @@ class Framing:
             # a segment begins with a header while another frame is open: the length of that one is damaged
             found += self._cut_short()
         self._last = piece
-        self.begun = True
         self._held += data
-        return found + self._frames()
+        found += self._frames()
+        self.begun = self.begun or bool(found) or (bool(self._held) and not self._lost)
+        return found
 
     def close(self) -> list[Found]:
         """No more octets follow the ones so far."""

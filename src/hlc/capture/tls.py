@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from hlc.capture.reassembly import Piece
 from hlc.capture.tls_facts import AlertSeen, TlsFacts
 from hlc.capture.tls_records import ALERT, CHANGE_CIPHER_SPEC, DATA, HANDSHAKE, UNKNOWN, Record, Records
+from hlc.capture.tls_trial import trial
 from hlc.capture.where import Where
 from hlc.security import alerts, handshake, keylog
 from hlc.security.handshake import HandshakeError, HandshakeType, Hello, ServerHello, Version
@@ -38,8 +39,13 @@ SMALLEST: Final = 22
 """Octets of the shortest record under encryption, header included: a hole holds no more records than this tells."""
 SEARCH: Final = 1 << 14
 """Record numbers that are tried behind a hole."""
-TRIES, MORE_TRIES, MOST_TRIES = 1 << 10, 1 << 8, 1 << 16
-"""Attempts beyond the first for a record: what a connection has, what each record that is opened adds, the most."""
+TRIES, MORE_TRIES, MOST_TRIES, LEAST = 1 << 10, 1 << 8, 1 << 16, 8
+"""Attempts beyond the first for a record: what a connection has, what each record that is opened adds, the most; half
+of them for one record, and what each has in any case."""
+TRIALS: Final = 4
+"""Records for which secrets are looked for by trial."""
+UNSEEN: Final = Hello((), (), (), (), (), False, False)
+"""A ClientHello that is not in the capture."""
 LONGEST_MESSAGE: Final = 1 << 17
 """Octets of a handshake message."""
 REASONS: Final = 8
@@ -108,6 +114,7 @@ class TlsConnection:
         self._known = 0
         """Secrets that were known when the waiting was looked at last."""
         self._tries = TRIES
+        self._trials = TRIALS
         self._told: set[str] = set()
         self._out: list[Plain | Said] = []
 
@@ -251,17 +258,20 @@ class TlsConnection:
             yield keys, end.sequence
         elif (following := self._next_keys(sender, end)) is not None:
             yield following, 0
-        window = min(SEARCH, end.unsure // SMALLEST + 2)
         following = self._next_keys(sender, end)
-        for ahead in range(window):
-            if self._tries <= 0:
-                return
-            if keys is not None and ahead:
-                self._tries -= 1
-                yield keys, end.sequence + ahead
+        anywhere = end.unsure >= UNKNOWN  # the stream may even have gone back
+        most = self._tries // 2 + LEAST
+        for away in range(min(SEARCH, end.unsure // SMALLEST + 2)):
+            if keys is not None and away:
+                yield keys, end.sequence + away
+                if anywhere and away <= end.sequence:
+                    yield keys, end.sequence - away
             if following is not None:
-                self._tries -= 1
-                yield following, ahead
+                yield following, away
+            most -= 1
+            self._tries = max(0, self._tries - 1)
+            if most <= 0:
+                return
 
     def _opened(self, sender: Endpoint, end: End, record: Record) -> Opened | None:
         for keys, sequence in self._attempts(sender, end):
@@ -274,7 +284,32 @@ class TlsConnection:
                 self.facts.opened += 1
                 self._tries = min(MOST_TRIES, self._tries + MORE_TRIES)
                 return opened
+        if self._trials and self._keys(sender, end) is None and self._next_keys(sender, end) is None:
+            self._trials -= 1
+            if self._found(sender, record):
+                return self._opened(sender, end, record)
         return None
+
+    def _found(self, sender: Endpoint, record: Record) -> bool:
+        """Look by trial for the secrets of a connection of which a hello is missing or damaged."""
+        senders = (True, False) if self.client is None else (sender == self.client,)
+        found = trial(self._secrets, self._chosen, senders, record)
+        if found is None:
+            return False
+        where = Where(record.at, record.frame)
+        self._say(sender, where, "note", f"its secrets were found by trial: {self._unreadable() or self._no_secret()}")
+        self._secrets.meet(found.random)
+        self._hello = UNSEEN._replace(random=found.random)
+        if self._chosen is None:
+            self._chosen = ServerHello(Version.TLS13, b"", found.suite, None, False, False)
+            self.facts.version, self.facts.suite = Version.TLS13, found.suite
+        self._pair = found.pair
+        self.client = next(end for end in self._ends if (end == sender) is found.by_client)
+        for each in self._ends.values():
+            each.keys, each.application, each.unsure = None, found.application, UNKNOWN
+        end = self._ends[sender]
+        end.keys, end.sequence, end.unsure = found.keys, found.number, 0
+        return True
 
     def _unopened(self, sender: Endpoint, end: End, record: Record, where: Where) -> None:
         """A record that stays closed: why, and what that means for those behind it."""

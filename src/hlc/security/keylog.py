@@ -13,6 +13,8 @@ from typing import Final
 
 CONNECTIONS: Final = 1 << 15
 """Connections whose secrets are kept; those that came first are let go."""
+TRIALS: Final = 1 << 19
+"""Attempts that take some seconds."""
 CLIENT_RANDOM: Final = "CLIENT_RANDOM"
 """Label of the master secret of TLS 1.2."""
 HANDSHAKE: Final = ("CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET")
@@ -43,6 +45,8 @@ class Secrets:
         """Secrets that were added, all in all."""
         self.dropped = 0
         """Connections that were let go."""
+        self.trials = TRIALS
+        """How often secrets may still be tried for connections of which it is not known that they are theirs."""
 
     def add(self, text: bytes) -> bytes:
         """Take the secrets in a text; the lines that held them, which are none in a text of something else."""
@@ -65,6 +69,11 @@ class Secrets:
             self.final = True
             return self.find(client_random, label)
         return secret
+
+    def randoms(self, most: int) -> list[bytes]:
+        """The client randoms of the last `most` connections whose secrets are known."""
+        self.find(b"", "")
+        return list(self._known)[-most:]
 
     def meet(self, client_random: bytes) -> None:
         """A connection begins, for which secrets are wanted."""

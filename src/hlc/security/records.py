@@ -19,6 +19,8 @@ from hlc.security.registry import SUITES
 
 TAG: Final = 16
 """Octets of the tag of an AEAD cipher, and of a block."""
+SECRET: Final = {"sha256": 32, "sha384": 48}
+"""Octets of a secret of TLS 1.3, by the hash of its suite."""
 MACS: Final = {"SHA": "sha1", "SHA256": "sha256", "SHA384": "sha384"}
 
 

@@ -278,11 +278,77 @@ def test_a_hole_in_the_middle_of_a_record() -> None:
     assert [data for vehicle, data in found.plain] == [spoken[0], *spoken[2:]]
 
 
+def without_hello(heard: list[tuple[bool, bytes]]) -> list[tuple[bool, bytes]]:
+    return heard[1:]
+
+
+def with_another_random(heard: list[tuple[bool, bytes]]) -> list[tuple[bool, bytes]]:
+    return [(True, heard[0][1][:20] + b"damaged" + heard[0][1][27:]), *heard[1:]]
+
+
+@pytest.mark.parametrize("version", list(Version))
+@pytest.mark.parametrize("change", [without_hello, with_another_random])
+def test_the_secrets_are_found_without_the_client_hello(
+    version: Version, change: Callable[[list[tuple[bool, bytes]]], list[tuple[bool, bytes]]]
+) -> None:
+    """Among those of other connections."""
+    heard = CUTS[version]
+    others = b"".join(talk(version, suite).secrets for suite in ((OLD[5][0],) if version is Version.TLS12 else NEW[:2]))
+    found = Heard(others + heard.secrets).feed(change(heard.heard)).close()
+    assert found.plain == SAID
+    assert found.connection.facts.unopened == 0
+    [note] = found.notes
+    assert note.startswith("its secrets were found by trial: ")
+
+
+@pytest.mark.parametrize("suite", NEW)
+def test_a_capture_may_begin_within_a_connection(suite: str) -> None:
+    """By TLS 1.3: whichever record is the first one, of whichever side."""
+    heard = talk(Version.TLS13, suite)
+    for start in range(1, len(heard.heard) - 3):
+        found = Heard(heard.secrets).feed(heard.heard[start:]).close()
+        assert found.plain == SAID[-len(found.plain) :]
+        assert len(found.plain) >= len(heard.heard) - 2 - max(start, len(heard.heard) - 2 - len(SAID)), start
+
+
+@pytest.mark.parametrize("version", list(Version))
+def test_a_stream_may_be_found_again_before_where_it_was(version: Version) -> None:
+    """What came first was in a wrong place."""
+    heard = CUTS[version]
+    spoken = [each for each in heard.heard[len(heard.heard) - len(SAID) - 2 : -2] if each[0]]
+    found = Heard(heard.secrets).feed(heard.heard[: len(heard.heard) - len(SAID) - 2])
+    found.feed(spoken[2:], lost=-1).feed(spoken[:2], lost=-1).close()
+    said = [each for each in SAID if each[0]]
+    assert found.plain == said[2:] + said[:2]
+
+
+@pytest.mark.parametrize("version", list(Version))
+def test_a_record_that_nothing_opens_leaves_attempts_for_the_next_one(version: Version) -> None:
+    heard = CUTS[version]
+    spoken = [each for each in heard.heard[len(heard.heard) - len(SAID) - 2 : -2] if each[0]]
+    found = Heard(heard.secrets).feed(heard.heard[: len(heard.heard) - len(SAID) - 2])
+    found.feed([(True, b"\x17\x03\x03\0\x40" + bytes(64))] * 3, lost=1 << 20).feed(spoken[3:], lost=200).close()
+    assert found.plain == [each for each in SAID if each[0]][3:]
+
+
+def test_trials_end() -> None:
+    """The secrets of others are tried for so many records, so many times."""
+    heard = CUTS[Version.TLS13]
+    secrets = Secrets()
+    for number in range(100):
+        secrets.add(b"CLIENT_TRAFFIC_SECRET_0 %064x %064x\n" % (number, number))
+    before = secrets.trials
+    found = Heard(secrets).feed(heard.heard[2:]).close()
+    assert found.plain == []
+    assert before - 4 * (1 << 14) <= secrets.trials < before
+    secrets.trials = 0
+    assert Heard(secrets).feed(heard.heard[2:]).close().plain == []
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
         (lambda heard: heard[2:], "the capture begins within the connection"),
-        (lambda heard: heard[1:], "the capture lacks the ClientHello"),
         (lambda heard: [heard[0], *heard[2:]], "the capture lacks the ServerHello"),
         (lambda heard: [heard[0], (False, heard[1][1].replace(b"\xc0\x2b", b"\xc0\x06")), *heard[2:]], "suite 0xC006"),
         (lambda heard: [heard[0], (False, heard[1][1].replace(b"\3\3", b"\3\1", 2)), *heard[2:]], "TLS 1.0 is not"),

@@ -229,3 +229,13 @@ def test_a_hello_that_is_held_up_costs_nothing(charge: Charge, to_pcap: Capture,
     heard[1] = changed(heard[1], 58, (sequence - 1000).to_bytes(4, "big"))
     found = decode(to_pcap([(1.7e9 + n / 20, frame) for n, frame in enumerate(heard)]), secrets(charge))
     assert Counter(messages(found)) == Counter(charge.messages)
+
+
+def test_a_capture_may_begin_within_a_record(charge: Charge, to_pcap: Capture, decode: Callable[..., Any]) -> None:
+    """Of the station's, as its first octets; by TLS 1.3, for of TLS 1.2 the ServerHello is needed."""
+    heard = list(charge.talk.heard[len(charge.talk.heard) - len(charge.messages) - 1 :])
+    heard[0] = (heard[0][0], heard[0][1][9:])
+    found = decode(to_pcap([(1.7e9 + n / 20, frame) for n, frame in enumerate(frames(heard)[3:])]), secrets(charge))
+    modern = charge.talk.ends[True].get_protocol_version() == Version.TLS13
+    assert messages(found) == (charge.messages[len(charge.messages) - len(messages(found)) :] if modern else [])
+    assert len(messages(found)) >= (len(charge.messages) - 3) * modern
