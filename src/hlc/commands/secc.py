@@ -24,6 +24,7 @@ from hlc.runtime.connection import Connection
 from hlc.runtime.errors import SetupError, WrongUsage
 from hlc.runtime.interfaces import find, names
 from hlc.runtime.matching import ASSUMED, Matching, Outcome, opened
+from hlc.runtime.pilot import forget_unplugged
 from hlc.runtime.signals import interrupts
 from hlc.runtime.station import StationServer
 from hlc.secc import PausedSessions, Station
@@ -175,7 +176,8 @@ class Bay:
             await self.open()
             self.trouble = ""
             assert self.server is not None
-            work = [self.server.run(), self._pass_on(self.server, ended)]
+            unplugging = forget_unplugged(self._outlet, self._paused, self._out.trace)
+            work = [self.server.run(), self._pass_on(self.server, ended), unplugging]
             if self.plug is not None:
                 self.plug.start(self.server)
                 work.append(self.plug.until_given_up())

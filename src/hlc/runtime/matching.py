@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from hlc.ports import COMMUNICATION, EV, NO_PWM, ControlPilot, Outlet, PilotSignal
 from hlc.runtime.errors import SetupError
 from hlc.runtime.interfaces import known
-from hlc.runtime.pilot import OutletPilot, VehiclePilot
+from hlc.runtime.pilot import LOOK_S, OutletPilot, VehiclePilot
 from hlc.trace.events import MatchingRemark, Side, Trace
 from hlc.trace.matching import event_of, mme_event
 from slac.effects import Effect, Failed, Linked, Pilot, Send, State, Toggle, Unlinked
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from slac.ev import Ev
     from slac.evse import Evse
 
-LOOK_S: Final = 0.05
-"""The control pilot is looked at so often: a state that a vehicle toggles to lasts 0.2 s at least."""
 LEAVE_S: Final = Timing().TP_match_leave
 """To leave the network at the end."""
 ASSUMED: Final = "no control pilot is wired: state B with 5 % is assumed while this runs"

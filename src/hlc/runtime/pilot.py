@@ -1,11 +1,47 @@
-"""The control pilot during a matching, at either end: what is seen on it, and what the machine wants of it."""
+"""The control pilot beside the sessions. During a matching, at either end: what is seen on it, and what the machine
+wants of it. At an outlet always: paused sessions are over when the vehicle is unplugged."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
 
 from hlc.ports import EV, NO_PWM, ControlPilot, Outlet, PilotSignal
+from hlc.trace.events import Note, Side, Trace
 from slac.effects import Pilot, Toggle
+
+if TYPE_CHECKING:
+    from hlc.secc import PausedSessions
+
+LOOK_S: Final = 0.05
+"""The control pilot is looked at so often: a state that a vehicle toggles to lasts 0.2 s at least."""
+
+log = logging.getLogger(__name__)
+
+
+async def forget_unplugged(outlet: Outlet, sessions: PausedSessions, trace: Trace) -> None:
+    """Forget the paused sessions of an outlet whenever its vehicle is unplugged, until cancelled.
+
+    Where no control pilot is wired, as for a vehicle without a plug, nobody can tell: then they are kept.
+    """
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(LOOK_S)
+        if sessions.known and unplugged(outlet, loop.time()):
+            text = f"the vehicle was unplugged: its paused sessions are forgotten ({sessions.known})"
+            trace(Note(at=loop.time(), side=Side.SECC, text=text))
+            sessions.forget()
+
+
+def unplugged(outlet: Outlet, now: float) -> bool:
+    """Whether the control pilot says so."""
+    try:
+        outlet.tick(now)
+        return outlet.control_pilot() is ControlPilot.A
+    except Exception as error:  # a driver's: the next session or matching tells of it
+        log.debug("exception of a control pilot", exc_info=error)
+        return False
 
 
 class OutletPilot:

@@ -78,6 +78,15 @@ class PausedSessions:
         while len(self._sessions) > PAUSED:
             del self._sessions[next(iter(self._sessions))]
 
+    @property
+    def known(self) -> int:
+        """So many are remembered."""
+        return len(self._sessions)
+
+    def forget(self) -> None:
+        """The vehicle was unplugged: who is plugged in next has no session here, whatever ID it says."""
+        self._sessions.clear()
+
     def take(self, session_id: bytes, protocol: str, peer: bytes) -> Paused | None:
         """The session, if there is one with this ID, in this protocol and of this peer; it is not remembered any
         more."""

@@ -10,12 +10,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from passing import PassingLoop
 
 from hlc.commands import secc
+from hlc.flow import Paused
+from hlc.ports import ControlPilot
 from hlc.runtime.errors import SetupError
 from hlc.runtime.matching import Matching, Outcome
 from hlc.security.layer import PLAIN
 from hlc.sim import SimulatedOutlet
+from hlc.trace.events import ignore
 from slac.effects import Failed, Linked, Reason, Unlinked
 
 
@@ -41,7 +45,7 @@ class FakeBay(secc.Bay):
 
     def __init__(self, name: str, server: FakeServer, *failures: str, plug: secc.Plug | None = None) -> None:
         options = SimpleNamespace(once=False, modes="dc", protocols="din70121")
-        super().__init__(name, options, None, PLAIN, alone=True)  # type: ignore[arg-type]
+        super().__init__(name, options, SimpleNamespace(trace=ignore), PLAIN, alone=True)  # type: ignore[arg-type]
         self.opened = 0
         self._failures = list(failures)
         self._fake: Any = server, plug
@@ -271,6 +275,23 @@ def test_once_ends_with_a_failed_matching(outcome: Failed) -> None:
 def test_an_interface_that_is_gone_ends_it() -> None:
     with pytest.raises(SetupError, match="interface plc went down"):
         matched(FakeServer(), once=False, broken=True)
+
+
+def test_who_was_unplugged_has_no_paused_session() -> None:
+    async def run() -> None:
+        bay = FakeBay("plc", FakeServer())
+        bay._paused.keep(Paused(b"12345678", "iso15118_2", b"", None))
+        serving = asyncio.create_task(bay.keep([bay], asyncio.Queue()))
+        await asyncio.sleep(3600.0)
+        assert bay._paused.known == 1
+        bay._outlet.control_pilot = lambda: ControlPilot.A
+        await asyncio.sleep(1.0)
+        assert bay._paused.known == 0
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    with asyncio.Runner(loop_factory=PassingLoop) as runner:
+        runner.run(run())
 
 
 def keep(*bays: Callable[[], FakeBay], once: bool = False, interrupted: bool = True) -> tuple[int, list[FakeBay]]:

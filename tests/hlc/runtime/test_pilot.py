@@ -14,12 +14,17 @@ import pytest
 from passing import PassingLoop, wire
 
 from hlc.commands.secc import Plug
+from hlc.flow import Paused
 from hlc.ports import COMMUNICATION, NO_PWM, ControlPilot, PilotSignal
 from hlc.runtime.errors import SetupError
-from hlc.runtime.matching import LOOK_S, Matching, Outcome
+from hlc.runtime.matching import Matching, Outcome
+from hlc.runtime.pilot import LOOK_S, forget_unplugged
 from hlc.runtime.powerline import Bridge
+from hlc.secc import PausedSessions
 from hlc.sim import SimulatedOutlet, SimulatedVehicle, link
-from hlc.trace.events import Event, MatchingRemark
+from hlc.sim.acdp import SimulatedPantograph
+from hlc.sim.wpt import SimulatedPad
+from hlc.trace.events import Event, MatchingRemark, Note
 from slac.effects import Failed, Linked, Reason, State, Unlinked
 from slac.powerline import Powerline
 
@@ -292,6 +297,56 @@ def test_after_a_pause_the_vehicle_finds_the_same_network() -> None:
 
     play(story)
     assert len(set(links)) == 1
+
+
+def test_paused_sessions_are_forgotten_when_the_vehicle_is_unplugged() -> None:
+    """Not when it wakes the station, nor when the station wakes it."""
+    sessions, paused = PausedSessions(), Paused(b"12345678", "iso15118_2", b"", None)
+
+    async def story(scene: Scene) -> None:
+        scene.plug()
+        sessions.keep(paused)
+        looking = asyncio.create_task(forget_unplugged(scene.outlet, sessions, scene.events.append))
+        await asyncio.sleep(3600.0)
+        for ready in (True, False, True, False):
+            scene.ev.show_ready(ready=ready)
+            await asyncio.sleep(0.3)
+        for shown in (F, NO_PWM, COMMUNICATION):
+            scene.outlet.show_pilot(shown)
+            await asyncio.sleep(4.0)
+        assert sessions.known == 1
+        scene.unplug()
+        await asyncio.sleep(2 * LOOK_S)
+        assert sessions.known == 0
+        assert sessions.take(*paused[:3]) is None
+        scene.plug()
+        sessions.keep(paused)
+        await asyncio.sleep(1.0)
+        assert sessions.take(*paused[:3]) == paused
+        looking.cancel()
+
+    scene = play(story, started=False)
+    notes = [event.text for event in scene.events if isinstance(event, Note)]
+    assert notes == ["the vehicle was unplugged: its paused sessions are forgotten (1)"]
+
+
+def test_paused_sessions_are_kept_where_no_pilot_tells_of_the_plug() -> None:
+    """And where its driver fails."""
+    sessions, paused = PausedSessions(), Paused(b"12345678", "iso15118_20_wpt", b"", None)
+    sessions.keep(paused)
+
+    def broken() -> ControlPilot:
+        raise OSError("no such device")
+
+    async def story(scene: Scene) -> None:
+        for outlet in (SimulatedPad(), SimulatedPantograph(), SimulatedOutlet(), scene.outlet):
+            looking = asyncio.create_task(forget_unplugged(outlet, sessions, scene.events.append))
+            scene.outlet.control_pilot = broken  # type: ignore[method-assign]
+            await asyncio.sleep(10.0)
+            looking.cancel()
+        assert sessions.take(*paused[:3]) == paused
+
+    play(story, started=False)
 
 
 def test_a_station_goes_by_its_pilot() -> None:
