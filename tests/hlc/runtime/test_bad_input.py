@@ -365,7 +365,23 @@ def test_a_session_is_answered_while_others_attack(loopback: str, play: Play, sp
     play(test())
 
 
-def test_20_half_open_connections(loopback: str, play: Play, own_network: str | None) -> None:
+def test_20_connections_on_which_nothing_is_said(loopback: str, play: Play, speech: Speech) -> None:
+    """Nor is the handshake of TLS begun. They hang on before and during two sessions."""
+
+    async def test() -> None:
+        async with attacked(loopback, speech) as made:
+            for _ in range(2):
+                for _ in range(20):
+                    await made.connect()
+                vehicle = await made.serves()
+                async with within(WITHIN_S):
+                    await vehicle.send(speech.message(speech.session_stop))
+                    assert speech.code(await vehicle.answer()) == "OK"
+
+    play(test())
+
+
+def test_20_half_open_connections(loopback: str, play: Play, speech: Speech, own_network: str | None) -> None:
     """Their third segment never comes: the addresses from which they were opened do not exist."""
     if own_network is None:
         pytest.skip("raw sockets need root")
@@ -373,7 +389,7 @@ def test_20_half_open_connections(loopback: str, play: Play, own_network: str | 
     from scapy.layers.inet6 import IPv6
 
     async def test() -> None:
-        async with attacked(loopback) as made:
+        async with attacked(loopback, speech) as made:
             with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
                 for number in range(20):
                     syn = IPv6(src=f"fd00::{number + 1:x}", dst="::1") / TCP(

@@ -104,9 +104,11 @@ TOO_LITTLE: Final = {
 
 @pytest.mark.parametrize("said", TOO_LITTLE.values(), ids=TOO_LITTLE.keys())
 @pytest.mark.parametrize("plain", [True, False], ids=["allow", "require"])
-def test_a_handshake_that_does_not_go_on_keeps_nobody_out(loopback: str, play: Play, plain: bool, said: bytes) -> None:
+def test_a_handshake_that_does_not_go_on_keeps_nobody_out(
+    loopback: str, play: Play, speech: Speech, plain: bool, said: bytes
+) -> None:
     async def test() -> None:
-        async with attacked(loopback, SECURE["ISO 15118-2 over TLS 1.2"], protected(plain=plain)) as made:
+        async with attacked(loopback, speech, protected(plain=plain)) as made:
             stuck = [await made.connect() for _ in range(20)]
             for peer in stuck:
                 await peer.put(said)
@@ -118,17 +120,28 @@ def test_a_handshake_that_does_not_go_on_keeps_nobody_out(loopback: str, play: P
     play(test())
 
 
-def test_a_handshake_that_stops_after_the_first_flight_keeps_nobody_out(
-    loopback: str, play: Play, speech: Speech
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99], ids=["nothing", "half", "all but the end"])
+def test_a_handshake_that_stops_in_the_second_flight_keeps_nobody_out(
+    loopback: str, play: Play, speech: Speech, share: float
 ) -> None:
+    """So much is said of what follows the station's own flight."""
+
     async def test() -> None:
         async with attacked(loopback, speech) as made:
-            stuck = [await made.connect() for _ in range(10)]
+            stuck = [await made.connect() for _ in range(20)]
             for peer in stuck:
-                await peer.put(hello(speech))
+                security = speech.at_vehicle()
+                assert security is not None
+                assert security.tls is not None
+                layer = security.tls()
+                await peer.put(layer.start())
+                flight = b""
+                while share and not flight:
+                    flight = layer.receive(await peer.loop.sock_recv(peer.sock, 65536)).to_send
+                await peer.put(flight[: int(share * len(flight))])
             await made.serves()
             for peer in stuck:
-                assert (await rest(peer))[0] == 0x16  # the station's own flight, and no more
+                assert (await rest(peer))[:1] in (b"", b"\x16")  # the station's own flight, and no more
             assert set(made.faults) == {f"the handshake of TLS was not over after {HANDSHAKE_S:g} s"}
 
     play(test())
