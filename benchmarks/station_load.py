@@ -19,16 +19,35 @@ from station_latency import PROTOCOLS, LeftError, Station, arrive, at, condition
 LIMIT_P99_MS, LIMIT_MIB = 25.0, 1.0
 
 
-class Repeating(asyncio.Protocol):
-    """A vehicle that repeats a request, and notes the milliseconds until its answer."""
+class Count:
+    """What is measured while it is on: the answers to the requests sent meanwhile, and no others."""
 
-    def __init__(self, data: bytes, every_s: float, times: list[float]) -> None:
+    def __init__(self) -> None:
+        self.on = False
+        self.asked = 0
+        self.times: list[float] = []
+        """Milliseconds until the answer."""
+
+    async def during(self, seconds: float) -> None:
+        """Measure for so long, and wait for what is outstanding then."""
+        self.on = True
+        await asyncio.sleep(seconds)
+        self.on = False
+        await asyncio.sleep(1.0)
+
+
+class Repeating(asyncio.Protocol):
+    """A vehicle that repeats a request."""
+
+    def __init__(self, data: bytes, every_s: float, count: Count) -> None:
         self.lost = False
-        self.unanswered = 0
+        self.late = 0
         """Requests that were not sent when they were due: the answer before was outstanding still."""
         self.data = data
         self._every_s = every_s
-        self._times = times
+        self._count = count
+        self._counts = False
+        """Whether the request that is outstanding is measured."""
         self._transport: Any = None
         self._asked: float | None = None
         self._loop = asyncio.get_running_loop()
@@ -40,17 +59,19 @@ class Repeating(asyncio.Protocol):
 
     def _ask(self, due: float) -> None:
         if self._asked is None:
+            self._counts = self._count.on
+            self._count.asked += self._counts
             self._transport.write(self.data)
             self._asked = time.perf_counter()
-        else:
-            self.unanswered += 1
+        elif self._count.on:
+            self.late += 1
         due += self._every_s
         self._timer = self._loop.call_at(due, self._ask, due)
 
     def data_received(self, data: bytes) -> None:
-        if self._asked is not None:
-            self._times.append((time.perf_counter() - self._asked) * 1000)
-            self._asked = None
+        if self._asked is not None and self._counts:
+            self._count.times.append((time.perf_counter() - self._asked) * 1000)
+        self._asked = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
@@ -58,15 +79,15 @@ class Repeating(asyncio.Protocol):
             self._timer.cancel()
 
 
-async def load(made: Station, name: str, options: Any) -> tuple[list[float], list[float], list[Repeating]]:
-    """Let the vehicles arrive; their answer times; memory with one and with all of them, and CPU; the vehicles."""
-    times: list[float] = []
+async def load(made: Station, name: str, options: Any) -> tuple[Count, list[float], list[Repeating]]:
+    """Let the vehicles arrive; their answers; memory with one and with all of them, and CPU; the vehicles."""
+    count = Count()
     vehicles: list[Repeating] = []
 
     async def vehicle(number: int) -> None:
         await asyncio.sleep(number * options.arrive)
         transport, data = await arrive(made.port, PROTOCOLS[name])
-        vehicles.append(Repeating(data, options.interval, times))
+        vehicles.append(Repeating(data, options.interval, count))
         transport.set_protocol(vehicles[-1])
         vehicles[-1].begin(transport)
 
@@ -75,41 +96,37 @@ async def load(made: Station, name: str, options: Any) -> tuple[list[float], lis
     memory = [made.memory_mib()]
     await asyncio.gather(*(vehicle(number) for number in range(1, options.vehicles)))
     await asyncio.sleep(1.0)
-    times.clear()
-    for each in vehicles:
-        each.unanswered = 0
-    before = made.cpu_s()
-    await asyncio.sleep(options.seconds)
-    cpu = [(now - then) / options.seconds for now, then in zip(made.cpu_s(), before, strict=True)]
-    return list(times), [*memory, made.memory_mib(), *cpu], vehicles
+    began, before = time.monotonic(), made.cpu_s()
+    await count.during(options.seconds)
+    took = time.monotonic() - began
+    cpu = [(now - then) / took for now, then in zip(made.cpu_s(), before, strict=True)]
+    return count, [*memory, made.memory_mib(), *cpu], vehicles
 
 
-async def load_echo(port: int, data: bytes, options: Any) -> list[float]:
-    """The answer times of an echo server under the same load."""
-    times: list[float] = []
+async def load_echo(port: int, data: bytes, options: Any) -> Count:
+    """The answers of an echo server under the same load."""
+    count = Count()
     for number in range(options.vehicles):
-        vehicle = Repeating(data, options.interval, times)
+        vehicle = Repeating(data, options.interval, count)
         transport, _ = await asyncio.get_running_loop().create_connection(lambda vehicle=vehicle: vehicle, "::1", port)
         vehicle.begin(transport, number * options.interval / options.vehicles)
     await asyncio.sleep(1.0)
-    times.clear()
-    await asyncio.sleep(options.seconds / 2)
-    return times
+    await count.during(options.seconds / 2)
+    return count
 
 
 async def both(made: Station, echo_port: int, name: str, options: Any) -> None:
     """The table."""
     ours, (first, all_of_them, cpu, waited), vehicles = await load(made, name, options)
-    lost, late = sum(vehicle.lost for vehicle in vehicles), sum(vehicle.unanswered for vehicle in vehicles)
+    lost, late = sum(vehicle.lost for vehicle in vehicles), sum(vehicle.late for vehicle in vehicles)
     floor = await load_echo(echo_port, vehicles[0].data, options)
-    expected = options.vehicles * options.seconds / options.interval
     print(
         f"{options.vehicles} vehicles of {name}, a request of each every {options.interval * 1000:g} ms for "
-        f"{options.seconds:g} s: {len(ours)} answers of {expected:g} ({conditions()})\n"
+        f"{options.seconds:g} s: {len(ours.times)} answers to {ours.asked} requests ({conditions()})\n"
     )
     print(f"{'':<26}{'station':>11}{'echo':>12}   limit")
     for quantile, share, limit in (("p50", 0.5, None), ("p99", 0.99, LIMIT_P99_MS), ("worst", 1.0, None)):
-        own, base = at(ours, share), at(floor, share)
+        own, base = at(ours.times, share), at(floor.times, share)
         bound = "" if limit is None else verdict(own, limit)
         print(f"answer time {quantile:<14}{own:>8.3f} ms{base:>9.3f} ms   {bound}")
     each = (all_of_them - first) / max(options.vehicles - 1, 1)
