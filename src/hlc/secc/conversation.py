@@ -33,6 +33,9 @@ class Conversation:
     stops_by_pilot = False
     """Whether a vehicle may leave state C while energy flows, and say afterwards that it stops, as in AC."""
 
+    hasty = False
+    """Whether the vehicle was seen in state C too early."""
+
     def __init__(self, station: Station) -> None:
         self.station = station
 
@@ -89,6 +92,18 @@ class Conversation:
             self.energy_refused = True
             self.station.note("no energy is available")
         return ready or self.station.stopping is not None
+
+    def expect_state_b(self, before: str, clause: str) -> None:
+        """State C comes with the cable check or with the wish for power, not before what `before` says. Raises
+        `Refusal`."""
+        pilot = self.station.outlet.control_pilot()
+        if pilot is None or not pilot.ready or self.hasty:
+            return
+        self.hasty = True
+        text = f"the vehicle is in state {pilot.value} before {before}"
+        if self.station.settings.strict:
+            raise Refusal("FAILED", text, clause)
+        self.station.note(text)
 
     @property
     def ending(self) -> bool:

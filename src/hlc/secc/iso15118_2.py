@@ -107,8 +107,6 @@ class Conversation(conversation.Conversation):
         self.renegotiating = False
         self.stopped = False
         """The flow of energy was ended in order, so that a pause may follow."""
-        self.hasty = False
-        """The vehicle was seen in state C too early."""
         self.meter: MeterInfo | None = None
         """The reading told last."""
         self._judged: PowerDeliveryReq | None = None
@@ -192,22 +190,11 @@ class Conversation(conversation.Conversation):
         return PaymentServiceSelectionRes(ResponseCode=OK)
 
     def authorization(self, request: AuthorizationReq) -> AuthorizationRes:
-        self._expect_state_b()
+        self.expect_state_b("it is authorized", "V2G2-852")
         # A session that goes on after a pause was authorized before it.
         granted = self.memory is not None or self.authorized()
         waiting = EVSEProcessing.Ongoing_WaitingForCustomerInteraction  # [V2G2-854], [V2G2-856]
         return AuthorizationRes(ResponseCode=OK, EVSEProcessing=EVSEProcessing.Finished if granted else waiting)
-
-    def _expect_state_b(self) -> None:
-        """State C comes with the cable check or with the wish for power, not before the authorization. [V2G2-852]"""
-        pilot = self.outlet.control_pilot()
-        if pilot is None or not pilot.ready or self.hasty:
-            return
-        self.hasty = True
-        text = f"the vehicle is in state {pilot.value} before it is authorized"
-        if self.station.settings.strict:
-            raise Refusal("FAILED", text, "V2G2-852")
-        self.station.note(text)
 
     def charge_parameter_discovery(self, request: ChargeParameterDiscoveryReq) -> ChargeParameterDiscoveryRes:
         mode, parameter = request.RequestedEnergyTransferMode, request.EVChargeParameter

@@ -23,7 +23,12 @@ from exi.messages.iso15118_20.ac import (
     Scheduled_AC_CLReqControlMode,
     Scheduled_AC_CLResControlMode,
 )
-from exi.messages.iso15118_20.common import ChargeProgress, PowerDeliveryReq
+from exi.messages.iso15118_20.common import (
+    ChargeProgress,
+    PowerDeliveryReq,
+    ScheduleExchangeReq,
+    ScheduleExchangeRes,
+)
 from exi.messages.iso15118_20.types import CLResControlMode, ResponseCode
 from hlc import decisions
 from hlc.flow import Refusal
@@ -102,6 +107,8 @@ class Conversation(common.Conversation):
     # Handlers
 
     def charge_parameter_discovery(self, request: AC_ChargeParameterDiscoveryReq) -> AC_ChargeParameterDiscoveryRes:
+        if not self.delivering:
+            self.expect_state_b("it asks for power", "V2G20-1617")
         said = request.AC_CPDReqEnergyTransferMode
         self.types.check_parameters(said)
         most, least = total(said, "EVMaximumChargePower"), total(said, "EVMinimumChargePower")
@@ -110,6 +117,11 @@ class Conversation(common.Conversation):
             raise Refusal(ResponseCode.FAILED_WrongChargeParameter, text, "V2G20-2272")
         self.vehicle = self.bounds = Range(most, max(0.0, total(said, "EVMaximumDischargePower")))
         return self._parameters(OK)
+
+    def schedule_exchange(self, request: ScheduleExchangeReq) -> ScheduleExchangeRes:
+        if not self.delivering:
+            self.expect_state_b("it asks for power", "V2G20-1617")
+        return super().schedule_exchange(request)
 
     def power_delivery(self, request: PowerDeliveryReq) -> Any:
         if request.ChargeProgress is ChargeProgress.Stop:

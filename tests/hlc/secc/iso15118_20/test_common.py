@@ -20,6 +20,7 @@ from hlc.rules.iso15118_20.values import number, rational
 from hlc.secc.iso15118_20.settings import Settings20
 from hlc.sim import SimulatedOutlet
 from hlc.sim.ac import SimulatedAcOutlet
+from hlc.trace.events import Fault, Note
 from hlc.v2gtp import PayloadType
 
 DONE, ONGOING = Processing.Finished, Processing.Ongoing
@@ -510,6 +511,31 @@ class TestAc:
         outlet.control_pilot = lambda: ControlPilot.B  # type: ignore[method-assign]
         assert talk.later(ChargeProgress.Start, talk.schedule()).ResponseCode is ResponseCode.FAILED
         assert not outlet.relays
+
+    @pytest.mark.parametrize("strict", [False, True])
+    def test_state_c_before_the_wish_for_power(self, talk_with: Callable[..., Talk], strict: bool) -> None:
+        outlet = SimulatedAcOutlet(authorization_s=0.0, preparation_s=0.0)
+        talk = talk_with(outlet, "iso15118_20_ac", strict=strict)
+        ask_for_ac(talk)
+        outlet.control_pilot = lambda: ControlPilot.C  # type: ignore[method-assign]
+        if strict:
+            scheduled = common.Scheduled_SEReqControlMode()
+            answer = talk.ask(
+                common.ScheduleExchangeReq, MaximumSupportingPoints=12, Scheduled_SEReqControlMode=scheduled
+            )
+            assert answer.ResponseCode is ResponseCode.FAILED
+        else:
+            assert talk.later(ChargeProgress.Start, talk.schedule()).ResponseCode is ResponseCode.OK
+        told = [event.text for event in talk.events if isinstance(event, Fault if strict else Note)]
+        text = "the vehicle is in state C before it asks for power"
+        assert told == [f"FAILED: {text}" if strict else text]
+
+    def test_state_c_with_the_wish_for_power(self, talk_with: Callable[..., Talk]) -> None:
+        talk, outlet = self.charging(talk_with)
+        profile = talk.schedule()
+        outlet.control_pilot = lambda: ControlPilot.C  # type: ignore[method-assign]
+        assert talk.later(ChargeProgress.Start, profile).ResponseCode is ResponseCode.OK
+        assert not [event.text for event in talk.events if isinstance(event, Note) and "state C" in event.text]
 
     @pytest.mark.parametrize(
         ("ready_s", "stuck", "code"),
