@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,17 +15,12 @@ from hlc.capture import one
 from hlc.capture.doctor import Verdict
 from hlc.capture.files import CaptureError
 from hlc.capture.matching import Matching
-from hlc.capture.report import JsonSummary, Report, Several, overall, record
+from hlc.capture.report import JsonSummary, Report, Several, overall, row
 from hlc.capture.secrets import take_file
 from hlc.capture.seen import Seen
 from hlc.capture.session import Session
 from hlc.capture.totals import Totals
 from hlc.capture.views.timing import Key, Row, Timing
-
-KEPT: Final = ("number", "matching", "start", "end", "evcc", "secc", "protocol", "mode", "session_id", "outcome",
-               "reason", "messages", "undecoded", "closed_by", "soc_start", "soc_end", "energy_wh", "peak_voltage",
-               "peak_current")  # fmt: skip
-"""What comes back of a session, besides the rule that it broke and its version of TLS."""
 
 
 class Job(NamedTuple):
@@ -85,11 +80,7 @@ class Collected(JsonSummary):
             super().finished(session, verdict)
         if self._timing is not None:
             self._timing.finished(session)
-        entry = record(session, verdict, self.zero or 0.0)
-        causes = [{"rule": finding["rule"], "cause": True} for finding in entry["findings"] if finding["cause"]]
-        told = {name: entry[name] for name in KEPT}
-        tls = None if entry["tls"] is None else {"version": entry["tls"]["version"]}
-        self._result.sessions.append(told | {"findings": causes[:1], "tls": tls})
+        self._result.sessions.append(row(session, verdict, self.zero or 0.0))
 
     def matched(self, run: Matching, verdict: Verdict) -> None:
         if self._json:

@@ -6,13 +6,13 @@ Everything here consumes events and finished sessions; nothing is found out here
 from __future__ import annotations
 
 from textwrap import wrap
-from typing import Final
+from typing import Any, Final
 
 from hlc.capture import matching_report, tls_report
 from hlc.capture.doctor import OF_PLUG_IN, Finding, Verdict
 from hlc.capture.matching import Matching
 from hlc.capture.plugin import PlugIn
-from hlc.capture.report import Print, Report, clock, facts, overall
+from hlc.capture.report import Print, Report, clock, facts, overall, row
 from hlc.capture.seen import Seen, Tls, Unread
 from hlc.capture.session import Session
 from hlc.capture.totals import Totals
@@ -25,6 +25,8 @@ RED, GREEN, YELLOW, BOLD, DIM = "31", "32", "33", "1", "2"
 COLOURS: Final = {"good": GREEN, "matched": GREEN, "failed": RED, "unfinished": YELLOW}
 LEAST_ROOM: Final = 36
 """Columns for the values of a message; with less they go below its name."""
+HELD: Final = 1 << 16
+"""Lines of a summary that are held back for the table of its sessions; then it is told, of those that there are."""
 BELOW: Final = 30
 """The column in which they then begin."""
 
@@ -61,9 +63,13 @@ class Lines(Report):
         self._told: set[tuple[int, str]] = set()
         self._held: list[str] | None = [] if summary and not live else None
         """Of a summary, what is told behind the table of its sessions."""
+        self._rows: list[dict[str, Any]] = []
+        """Of that table."""
 
     def _say(self, line: str, colour: str = "", hang: int = 0) -> None:
         """A line. What a terminal has no room for goes on below it, in column `hang`."""
+        if self._held is not None and len(self._held) >= HELD:
+            self._table()
         out = self.out if self._held is None else self._held.append
         if self._apart and line:
             out("")
@@ -81,11 +87,12 @@ class Lines(Report):
         if self._held is None:
             return
         held, self._held = self._held, None
-        if len(self.sessions) > 1:
+        rows, self._rows = self._rows, []
+        if len(rows) > 1:
             from hlc.capture.views import sessions
 
             paint = Paint(self._colour)
-            for line, colour in sessions.lines(self.sessions, self._width, unicode=self._unicode):
+            for line, colour in sessions.lines(rows, self._width, unicode=self._unicode):
                 self.out(paint(colour, line) if colour else line)
         for line in held:
             self.out(line)
@@ -163,7 +170,6 @@ class Lines(Report):
         self._say(f"  frame      time s  who   id message{'':25}what matters", DIM)
 
     def matched(self, run: Matching, verdict: Verdict) -> None:
-        super().matched(run, verdict)
         self._say("")
         if self._summary:
             self._say(f"Matching {run.number}: {clock(run.start.at)}", BOLD)
@@ -184,7 +190,8 @@ class Lines(Report):
             self._apart = True
 
     def finished(self, session: Session, verdict: Verdict) -> None:
-        super().finished(session, verdict)
+        if self._held is not None:
+            self._rows.append(row(session, verdict, self.zero or 0.0))
         self._told = {key for key in self._told if key[0] != session.number}
         if self._begun != session.number:
             self._begun = session.number

@@ -47,10 +47,6 @@ class Report:
 
     def __init__(self, out: Print) -> None:
         self.out = out
-        self.sessions: list[dict[str, Any]] = []
-        """The first `SESSIONS` ones."""
-        self.matchings: list[dict[str, Any]] = []
-        """The first `MATCHINGS` ones."""
         self.zero: float | None = None
         """Time of the first frame: times are counted from there, as Wireshark does."""
         self.last_frame = sys.maxsize
@@ -63,13 +59,9 @@ class Report:
 
     def finished(self, session: Session, verdict: Verdict) -> None:
         """A session is over."""
-        if len(self.sessions) < SESSIONS:
-            self.sessions.append(record(session, verdict, self.zero or 0.0))
 
     def matched(self, run: Matching, verdict: Verdict) -> None:
         """A matching run is over."""
-        if len(self.matchings) < MATCHINGS:
-            self.matchings.append(matching_report.record(run, verdict, findings(verdict, self.zero or 0.0)))
 
     def plugged(self, plug: PlugIn, verdict: Verdict) -> None:
         """A plug-in is over, and all that belongs to it."""
@@ -162,6 +154,21 @@ class XmlLines(Report):
 class JsonSummary(Report):
     """One JSON object about the capture."""
 
+    def __init__(self, out: Print) -> None:
+        super().__init__(out)
+        self.sessions: list[dict[str, Any]] = []
+        """The first `SESSIONS` ones."""
+        self.matchings: list[dict[str, Any]] = []
+        """The first `MATCHINGS` ones."""
+
+    def finished(self, session: Session, verdict: Verdict) -> None:
+        if len(self.sessions) < SESSIONS:
+            self.sessions.append(record(session, verdict, self.zero or 0.0))
+
+    def matched(self, run: Matching, verdict: Verdict) -> None:
+        if len(self.matchings) < MATCHINGS:
+            self.matchings.append(matching_report.record(run, verdict, findings(verdict, self.zero or 0.0)))
+
     def totals(self, totals: Totals, damage: list[str]) -> None:
         self.out(msgspec.json.encode(self.summary(totals, damage)).decode())
 
@@ -248,6 +255,20 @@ def record(session: Session, verdict: Verdict, zero: float) -> dict[str, Any]:
     return entry
 
 
+ROW: Final = ("number", "matching", "start", "end", "evcc", "secc", "protocol", "mode", "session_id", "outcome",
+              "reason", "messages", "undecoded", "closed_by", "soc_start", "soc_end", "energy_wh", "peak_voltage",
+              "peak_current")  # fmt: skip
+"""What a table of sessions has of each, besides the rule that it broke and its version of TLS."""
+
+
+def row(session: Session, verdict: Verdict, zero: float) -> dict[str, Any]:
+    """What a table has of a finished session."""
+    entry = record(session, verdict, zero)
+    causes = [{"rule": finding["rule"], "cause": True} for finding in entry["findings"] if finding["cause"]]
+    tls = None if entry["tls"] is None else {"version": entry["tls"]["version"]}
+    return {name: entry[name] for name in ROW} | {"findings": causes[:1], "tls": tls}
+
+
 def findings(verdict: Verdict, zero: float) -> list[dict[str, Any]]:
     """The findings of a verdict as plain data."""
     return [
@@ -270,7 +291,7 @@ def overall(totals: Totals) -> list[str]:
     """What is to be said of the capture as a whole."""
     lines = []
     if totals.sessions > SESSIONS:
-        lines.append(f"{totals.sessions} sessions; a summary has the first {SESSIONS}")
+        lines.append(f"{totals.sessions} sessions; a summary in JSON has the first {SESSIONS}")
     if totals.runs > MATCHINGS:
         lines.append(f"{totals.runs} matching runs; a summary in JSON has the first {MATCHINGS}")
     lines += tls_report.overall(totals)

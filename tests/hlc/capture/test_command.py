@@ -57,6 +57,27 @@ def test_people_read_it(path: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "\x1b" not in out
 
 
+def test_a_summary_of_sessions_without_end_is_bounded(
+    frames: list[tuple[float, bytes]],
+    to_pcap: Callable[..., bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What is held back for the table of sessions is told when there is too much of it."""
+    monkeypatch.setattr("hlc.capture.lines.HELD", 12)
+    capture = tmp_path / "many.pcap"
+    capture.write_bytes(to_pcap([(at + 600 * number, frame) for number in range(9) for at, frame in frames]))
+    code, out, _ = run(capsys, str(capture), "--summary")
+    assert code == 0
+    lines = out.splitlines()
+    [head] = [number for number, line in enumerate(lines) if "protocol" in line and "reason" in line]
+    told = [number for number, line in enumerate(lines) if line.startswith("Session ")]
+    assert head == 0
+    assert len(told) == 9
+    assert 2 <= told[0] < 9  # so many rows the table has
+
+
 def test_summary_for_machines(path: str, charge: Charge, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, path, "--summary", "--json")
     summary = json.loads(out)
