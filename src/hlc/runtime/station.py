@@ -95,6 +95,8 @@ class StationServer:
         self._asking: dict[Connection, float] = {}
         """Those with a vehicle's first message for whom no outlet is free, and until when they wait."""
         self._looking: asyncio.TimerHandle | None = None
+        self._silenced: deque[str] = deque(maxlen=IDLE)
+        """Addresses of those who fell silent and had to make way, the last ones."""
         self._socket = listening_socket(interface, port)
         self.port = int(self._socket.getsockname()[1])
         try:
@@ -228,17 +230,20 @@ class StationServer:
         return min(found, key=lambda entry: entry[0], default=None)
 
     def _look(self) -> None:
-        """Who has asked is let in, waits on or is refused: who came last first, for nobody is to wait for a crowd."""
+        """Who has asked is let in, waits on or is refused. Who came last is first, for nobody is to wait for a crowd; who
+        had an outlet before and fell silent is last."""
         loop = asyncio.get_running_loop()
         if self._looking is not None:
             self._looking.cancel()
-        for connection in [each for each in reversed(self._open) if each in self._asking]:
+        asking = [each for each in reversed(self._open) if each in self._asking]
+        for connection in sorted(asking, key=lambda each: each.peer in self._silenced):
             live = self._live()
             silent = self._silent(live) if len(live) >= self._outlets and not connection.over else None
             if silent is not None and loop.time() < silent[0] <= self._asking[connection]:
                 continue
             if silent is not None and silent[0] <= loop.time():
                 silent[1].make_way()
+                self._silenced.append(silent[1].peer)
             del self._asking[connection]
             if not connection.over:
                 self._decide(connection)

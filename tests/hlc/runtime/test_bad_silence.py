@@ -115,6 +115,40 @@ def test_a_waiting_vehicle_gets_the_outlet_that_becomes_free(loopback: str, play
 
 
 @pytest.mark.usefixtures("quick")
+def test_who_fell_silent_before_comes_after_everybody_else(
+    loopback: str, play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where addresses tell who comes: strangers that open new connections all the time wait behind a vehicle."""
+    names: dict[int, str] = {}
+
+    def name(transport: asyncio.BaseTransport) -> str:
+        return names.get(transport.get_extra_info("peername")[1], "a stranger")
+
+    async def asks(made: Attacked, name: str) -> Peer:
+        peer = await made.connect()
+        names[peer.sock.getsockname()[1]] = name
+        await peer.send(made.speech.sap)
+        return peer
+
+    async def test() -> None:
+        async with attacked(loopback) as made:
+            monkeypatch.setattr("hlc.runtime.connection.peer_address", name)
+            first = await asks(made, "a stranger")
+            assert await first.answer()
+            second = await asks(made, "another stranger")
+            assert await second.answer()  # the first has made way
+            vehicle = await asks(made, "a vehicle")
+            again = await asks(made, "a stranger")
+            assert await vehicle.answer()
+            assert made.faults == [WAY, WAY]  # of the first and the second, and of nobody who was let in before it
+            await vehicle.send(made.speech.setup)
+            assert made.speech.code(await vehicle.answer()) == "OK_NewSessionEstablished"
+            again.sock.close()
+
+    play(test())
+
+
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("how", ["closed", "reset"])
 def test_who_waits_and_hangs_up(loopback: str, play: Play, speech: Speech, how: str) -> None:
     async def test() -> None:
