@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from enum import IntEnum, StrEnum
 from typing import Any, Final, NamedTuple
 
-from hlc.capture.where import NOWHERE, Where
+from hlc.capture.where import Where
 from hlc.trace.events import Blame, Event, Fault, Note, Side
 
 EVIDENCE: Final = 5
@@ -140,13 +140,12 @@ class Rule(NamedTuple):
     def findings(self, subject: Any, last_at: float) -> Iterator[Finding]:
         """What it finds, with what the row says of all its findings."""
         for found in self.look(subject, last_at):
-            seen = found.evidence or ((Evidence(found.where, ""),) if found.where is not NOWHERE else ())
             yield found._replace(
                 rule=self.name,
                 clause=found.clause or self.clause,
                 advice=found.advice or self.advice,
                 symptom=found.symptom or self.symptom,
-                evidence=tuple(sorted(seen, key=lambda each: each.where)),
+                evidence=tuple(sorted(found.evidence, key=lambda each: each.where)),
             )
 
 

@@ -29,6 +29,7 @@ class Answer(msgspec.Struct):
     """Address and port."""
     port: int
     link_local: bool
+    loopback: bool
     security: sdp.Security
     asked: sdp.Security | None
     """What the vehicle had asked for; None: its request is not in the capture."""

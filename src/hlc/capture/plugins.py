@@ -102,7 +102,10 @@ class PlugIns:
         if offer is None:
             if len(found.offers) >= MOST:
                 return
-            offer = Answer(station, message.port, message.address.is_link_local, message.security, asked, where, 0)
+            host = message.address
+            offer = Answer(
+                station, message.port, host.is_link_local, host.is_loopback, message.security, asked, where, 0
+            )
             found.offers.append(offer)
         offer.count += 1
         if took is not None and (offer.took_s is None or took > offer.took_s):

@@ -129,7 +129,8 @@ def closed_early(session: Session, last_at: float) -> Iterator[Finding]:
     who = Who.of(closing.side)
     if not session.phases:
         if not session.encrypted and session.whole:
-            yield Finding(closing.where, who, f"the {PEER[closing.side]} {closing.how} the connection at once")
+            said = f"the {PEER[closing.side]} {closing.how} the connection"
+            yield Finding(closing.where, who, f"{said} at once", evidence=(Evidence(closing.where, said),))
         return
     text = (
         f"the {PEER[closing.side]} {closing.how} the connection after {session.last_answer or session.last_request}, "

@@ -124,8 +124,9 @@ def no_link(run: Matching, last_at: float) -> Iterator[Finding]:
 # What is worth knowing of any run
 
 
-def _note(where: Where, who: Who, words: str, clause: str = "", deadline: Deadline | None = None) -> Finding:
-    return Finding(where, who, words, Severity.REMARK, clause, deadline, (Evidence(where, ""),))
+def _note(where: Where, who: Who, words: str, seen: str, deadline: Deadline | None = None) -> Finding:
+    """`seen` stands in the frame that is meant."""
+    return Finding(where, who, words, Severity.REMARK, deadline=deadline, evidence=(Evidence(where, seen),))
 
 
 def late(run: Matching, last_at: float) -> Iterator[Finding]:
@@ -142,24 +143,24 @@ def late(run: Matching, last_at: float) -> Iterator[Finding]:
         worst = max((each for each in taken if each is not None), key=lambda each: each.seconds, default=None)
         if worst is not None and worst.seconds > limit:
             told = f"{name} took {worst.seconds:.3f} s, {limit:g} s allowed ({timer})"
-            yield _note(worst.where, who, told, deadline=Deadline(timer, worst.seconds, limit))
+            yield _note(worst.where, who, told, name, Deadline(timer, worst.seconds, limit))
     if run.link is not None and run.giver is not None and run.giver.give is not None:
         took = run.link.where.at - run.giver.give.first.at
         if took > TIMING.TT_match_join and was_missing(run):
             told = f"the link came {took:.1f} s after the key, {TIMING.TT_match_join:g} s allowed (TT_match_join)"
             deadline = Deadline("TT_match_join", took, TIMING.TT_match_join)
-            yield _note(run.link.where, Who.LINK, told, deadline=deadline)
+            yield _note(run.link.where, Who.LINK, told, run.link.text, deadline)
 
 
 def unusual_sounding(run: Matching, last_at: float) -> Iterator[Finding]:
     announced = run.announced
     if run.announcement is not None and announced != USUAL:
         told = f"CM_START_ATTEN_CHAR.IND announces {announced}, where {USUAL} is usual: some stations ignore that"
-        yield _note(run.announcement.first, Who.VEHICLE, told)
+        yield _note(run.announcement.first, Who.VEHICLE, told, "CM_START_ATTEN_CHAR.IND")
     for station in run.stations.values():
         if station.answer is not None and station.offer != USUAL:
             told = f"{mac(station.mac)} wants {station.offer}, where {USUAL} is usual: some vehicles ignore that"
-            yield _note(station.answer.first, Who.STATION, told)
+            yield _note(station.answer.first, Who.STATION, told, f"CM_SLAC_PARM.CNF of {mac(station.mac)}")
 
 
 def sounds(run: Matching, last_at: float) -> Iterator[Finding]:
@@ -168,14 +169,14 @@ def sounds(run: Matching, last_at: float) -> Iterator[Finding]:
         return
     if len(run.sounds) < announced.sounds:
         told = f"{len(run.sounds)} of {many(announced.sounds, 'sound')} are in the capture"
-        yield _note(sounding.last, Who.VEHICLE, told)
+        yield _note(sounding.last, Who.VEHICLE, told, "CM_MNBC_SOUND.IND, the last one")
     if run.gap is not None and run.gap.seconds > SLOW_S:
         told = f"{run.gap.seconds:.3f} s between two sounds, 0.02 to 0.05 s are usual (TP_EV_batch_msg_interval)"
-        yield _note(run.gap.where, Who.VEHICLE, told)
+        yield _note(run.gap.where, Who.VEHICLE, told, "CM_MNBC_SOUND.IND after this time")
     if run.late_sounds:
         told = f"{many(run.late_sounds, 'sound')} came later than {TIMING.TT_EVSE_match_MNBC:g} s after"
         told = f"{told} CM_START_ATTEN_CHAR.IND, too late to count (TT_EVSE_match_MNBC)"
-        yield _note(sounding.last, Who.VEHICLE, told)
+        yield _note(sounding.last, Who.VEHICLE, told, "CM_MNBC_SOUND.IND, the last one")
 
 
 def attenuation(run: Matching, last_at: float) -> Iterator[Finding]:
@@ -183,19 +184,19 @@ def attenuation(run: Matching, last_at: float) -> Iterator[Finding]:
     for station in run.stations.values():
         if station.report is None:
             continue
-        where = station.report.first
+        where, seen = station.report.first, f"CM_ATTEN_CHAR.IND of {mac(station.mac)}"
         if not station.groups:
             told = f"{mac(station.mac)} reports no groups of carriers: nothing was measured"
-            yield _note(where, Who.STATION, told)
+            yield _note(where, Who.STATION, told, seen)
         elif not any(station.groups):
             told = f"{mac(station.mac)} reports 0 dB in every group; some vehicles hang at that"
-            yield _note(where, Who.STATION, told)
+            yield _note(where, Who.STATION, told, seen)
         elif blind and len(blind) == len(run.modems) and len(run.stations) == 1:
             told = f"modem {mac(blind[0].mac)} measured nothing, so what {mac(station.mac)} reports was not measured"
-            yield _note(where, Who.STATION, told)
+            yield _note(where, Who.STATION, told, seen)
         if station.sounds < len(run.sounds):
             told = f"{mac(station.mac)} counts {station.sounds} of {many(len(run.sounds), 'sound')}"
-            yield _note(where, Who.STATION, told)
+            yield _note(where, Who.STATION, told, seen)
 
 
 def report_repeated(run: Matching, last_at: float) -> Iterator[Finding]:
@@ -205,7 +206,8 @@ def report_repeated(run: Matching, last_at: float) -> Iterator[Finding]:
         told = f"{mac(station.mac)} sent CM_ATTEN_CHAR.IND {times(station.report.count)} until it was answered"
         if station.confirm is None:
             told = f"{mac(station.mac)} sent CM_ATTEN_CHAR.IND {times(station.report.count)}, without answer"
-        yield _note(station.report.last, Who.VEHICLE, told)
+        seen = f"CM_ATTEN_CHAR.IND of {mac(station.mac)}, the last one"
+        yield _note(station.report.last, Who.VEHICLE, told, seen)
 
 
 def choice(run: Matching, last_at: float) -> Iterator[Finding]:
@@ -213,26 +215,27 @@ def choice(run: Matching, last_at: float) -> Iterator[Finding]:
     if giver is None or giver.give is None or giver.attenuation is None:
         return
     nearer = [each for each in ranking if each.attenuation is not None and each.attenuation < giver.attenuation]
+    seen = f"CM_SLAC_MATCH.CNF of {mac(giver.mac)}"
     rivals = [each for each in alike_to_nearest(run) if each is not giver]
     if nearer:
         told = f"the vehicle chose {at_station(giver)}, though {at_station(nearer[0])} is nearer"
-        yield _note(giver.give.first, Who.VEHICLE, told)
+        yield _note(giver.give.first, Who.VEHICLE, told, seen)
     elif rivals:
         told = f"{', '.join(at_station(each) for each in rivals)} is hardly farther than {at_station(giver)}"
-        yield _note(giver.give.first, Who.LINK, f"{told}: the wrong one may have been chosen")
+        yield _note(giver.give.first, Who.LINK, f"{told}: the wrong one may have been chosen", seen)
 
 
 def network(run: Matching, last_at: float) -> Iterator[Finding]:
     giver = run.giver
     if giver is None or giver.give is None:
         return
-    where = giver.give.first
+    where, seen = giver.give.first, f"CM_SLAC_MATCH.CNF of {mac(giver.mac)}"
     if not run.derived and not linked(run):  # half of the field's stations choose one, and vehicles take what is given
         told = "the NID does not follow from the NMK: the vehicle must use the one it is given"
-        yield _note(where, Who.STATION, told)
+        yield _note(where, Who.STATION, told, seen)
     if run.earlier is not None and (run.earlier.nid, run.earlier.nmk) != (run.nid, run.nmk):
         told = f"{mac(giver.mac)} gave another key than it last set in its modem, in frame {run.earlier.where.frame}"
-        yield _note(where, Who.STATION, told)
+        yield _note(where, Who.STATION, told, seen)
 
 
 def keys(run: Matching, last_at: float) -> Iterator[Finding]:
@@ -240,11 +243,12 @@ def keys(run: Matching, last_at: float) -> Iterator[Finding]:
     if giver is None:
         return
     for key in run.keys.values():
+        seen = f"CM_SET_KEY.REQ of {mac(key.host)}"
         if key.host not in (run.ev, giver.mac):
             told = f"{mac(key.host)} set this key in its modem; it is neither the vehicle nor the station"
-            yield _note(key.where, Who.LISTENER, told)
+            yield _note(key.where, Who.LISTENER, told, seen)
         if key.modem is None:
-            yield _note(key.where, Who.VEHICLE, f"no modem answered CM_SET_KEY.REQ of {mac(key.host)}")
+            yield _note(key.where, Who.VEHICLE, f"no modem answered {seen}", seen)
 
 
 def foreign(run: Matching, last_at: float) -> Iterator[Finding]:
@@ -253,7 +257,7 @@ def foreign(run: Matching, last_at: float) -> Iterator[Finding]:
         if name == "CM_SLAC_PARM.CNF" and not answered:
             continue  # it is the reason
         told = f"{name} of {mac(sender)} with another run id, {text(run_id)}, {times(step.count)}"
-        yield _note(step.first, Who.STATION, told)
+        yield _note(step.first, Who.STATION, told, f"{name} of {mac(sender)}")
 
 
 # fmt: off

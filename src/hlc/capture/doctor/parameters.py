@@ -26,6 +26,8 @@ EXACT: Final = 0.998
 NOMINAL: Final = 0.995
 """A limit between these shares of the nominal power is a rounded one."""
 DEEPEST: Final = 8
+SHOWN: Final = 4
+"""Entries of a schedule that are shown."""
 ZEROES: Final = (
     "EVMaximumVoltageLimit",
     "EVMaximumCurrentLimit",
@@ -112,12 +114,17 @@ def schedules(session: Session, last_at: float) -> Iterator[Finding]:
     if not tuples:
         said = "ChargeParameterDiscoveryRes is Finished and has no SAScheduleList: some vehicles stop at that"
         yield Finding(
-            kept.where, Who.STATION, said, _severity(session), "V2G2-905", evidence=(Evidence(kept.where, ""),)
+            kept.where,
+            Who.STATION,
+            said,
+            _severity(session),
+            "V2G2-905",
+            evidence=(Evidence(kept.where, "EVSEProcessing Finished"),),
         )
     for each in tuples[:3]:
-        for said, severity in _odd_schedule(each):
-            which = Evidence(kept.where, f"SAScheduleTupleID {each.SAScheduleTupleID}")
-            yield Finding(kept.where, Who.STATION, said, severity, evidence=(which,))
+        for said, shown in _odd_schedule(each):
+            which = Evidence(kept.where, f"schedule {each.SAScheduleTupleID}: {shown}")
+            yield Finding(kept.where, Who.STATION, said, Severity.REMARK, evidence=(which,))
     request = session.last.get("PowerDeliveryReq")
     chosen = _chosen(request.body) if request is not None else None
     offered = [each.SAScheduleTupleID for each in tuples]
@@ -137,29 +144,29 @@ def _chosen(request: Any) -> int | None:
     return None
 
 
-def _odd_schedule(offered: Any) -> Iterator[tuple[str, Severity]]:
+def _odd_schedule(offered: Any) -> Iterator[tuple[str, str]]:
+    """What is odd about a schedule, and what stands in it."""
     if offered.SAScheduleTupleID == 0:
-        yield "SAScheduleTupleID is 0; it is 1 to 255 [V2G2-773]", Severity.REMARK
+        yield "SAScheduleTupleID is 0; it is 1 to 255 [V2G2-773]", "SAScheduleTupleID 0"
     entries = getattr(offered.PMaxSchedule, "PMaxScheduleEntry", [])
     limits = [_watts(entry.PMax) for entry in entries]
     if not entries:
         return
+    shown = f"PMax {', '.join(f'{limit:g}' for limit in limits[:SHOWN])}{', ...' if len(limits) > SHOWN else ''} W"
     for limit in limits:
         if limit < 0:
-            yield f"PMax is {limit:g} W", Severity.REMARK
+            yield f"PMax is {limit:g} W", shown
             break
         if 0 < limit < KILO:
-            yield f"PMax is {limit:g} W: kW are meant, probably", Severity.REMARK
+            yield f"PMax is {limit:g} W: kW are meant, probably", shown
             break
     if limits and max(limits) == 0:
-        yield "PMax is 0 W: the vehicle may not charge", Severity.REMARK
+        yield "PMax is 0 W: the vehicle may not charge", shown
     starts = [getattr(getattr(entry, "RelativeTimeInterval", None), "start", None) for entry in entries]
     known = [start for start in starts if start is not None]
     if known and (known[0] != 0 or known != sorted(known)):
-        yield (
-            f"the schedule's entries begin at {', '.join(map(str, known[:4]))} s: the first at 0, then later ones",
-            (Severity.REMARK),
-        )
+        begins = f"begin at {', '.join(map(str, known[:SHOWN]))} s"
+        yield f"the schedule's entries {begins}: the first at 0, then later ones", f"its entries {begins}"
 
 
 def _watts(value: Any) -> float:
@@ -199,7 +206,8 @@ def units(session: Session, last_at: float) -> Iterator[Finding]:
             told.add((element, unit))
             side = Side.EVCC if name.endswith("Req") else Side.SECC
             said = f"{name}.{element} is in {unit}, where {wanted} is meant"
-            yield Finding(kept.where, Who.of(side), said, Severity.REMARK)
+            seen = (Evidence(kept.where, f"{element} in {unit}"),)
+            yield Finding(kept.where, Who.of(side), said, Severity.REMARK, evidence=seen)
 
 
 def _wrong_units(element: Any, depth: int) -> Iterator[tuple[str, str, str]]:
@@ -219,7 +227,8 @@ def soc(session: Session, last_at: float) -> Iterator[Finding]:
     for value in (state.soc_first, state.soc_last):
         if value is not None and not 0 <= value <= 100:
             said = f"the vehicle's state of charge is {value} %"
-            yield Finding(session.end, Who.VEHICLE, said, Severity.REMARK)
+            seen = (Evidence(session.end, f"state of charge {state.soc_first} % to {state.soc_last} %"),)
+            yield Finding(session.end, Who.VEHICLE, said, Severity.REMARK, evidence=seen)
             return
 
 
@@ -266,7 +275,8 @@ def evccid(session: Session, last_at: float) -> Iterator[Finding]:
         return
     else:
         said = f"EVCCID {text(given)} has no form that the standard knows: maker (WMI), V, number"
-    yield Finding(kept.where, Who.VEHICLE, said, _left_at_once(session))
+    seen = (Evidence(kept.where, f"SessionSetupReq: EVCCID {text(given)}"),)
+    yield Finding(kept.where, Who.VEHICLE, said, _left_at_once(session), evidence=seen)
 
 
 def session_id(session: Session, last_at: float) -> Iterator[Finding]:
@@ -274,13 +284,14 @@ def session_id(session: Session, last_at: float) -> Iterator[Finding]:
     given = session.session_id
     if kept is None or given is None:
         return
+    seen = (Evidence(kept.where, f"SessionSetupRes: SessionID {text(given)}"),)
     if not any(given):
         said = "the station gives the session ID zero, which means none"
         severity = Severity.REMARK if went_well(session) else Severity.CAUSE
-        yield Finding(kept.where, Who.STATION, said, severity)
+        yield Finding(kept.where, Who.STATION, said, severity, evidence=seen)
     elif len(given) != 8:
         said = f"the station's session ID has {len(given)} octets, {text(given)}: who echoes eight is refused"
-        yield Finding(kept.where, Who.STATION, said, Severity.REMARK)
+        yield Finding(kept.where, Who.STATION, said, Severity.REMARK, evidence=seen)
 
 
 def clock(session: Session, last_at: float) -> Iterator[Finding]:

@@ -50,7 +50,8 @@ def undecoded(session: Session, last_at: float) -> Iterator[Finding]:
         return
     for reason, count in session.undecoded.items():
         text = f"{count} message{'s' if count > 1 else ''} not decoded: {reason}"
-        yield Finding(session.end, Who.EITHER, text, Severity.REMARK)
+        seen = (Evidence(session.end, "the last message"),)
+        yield Finding(session.end, Who.EITHER, text, Severity.REMARK, evidence=seen)
 
 
 def one_direction(session: Session, last_at: float) -> Iterator[Finding]:

@@ -104,9 +104,18 @@ def _went_on(session: Session, facts: TlsFacts) -> bool:
 
 def version(session: Session, last_at: float) -> Iterator[Finding]:
     facts = session.tls
-    if facts is None or facts.version is None or session.protocol is None:
+    if not (session.protocol or "").startswith("iso15118_20"):
         return
-    if session.protocol.startswith("iso15118_20") and facts.version != Version.TLS13:
+    if facts is None:
+        yield Finding(
+            session.start,
+            Who.EITHER,
+            "ISO 15118-20 is spoken over plain TCP; it is spoken over TLS 1.3 only",
+            Severity.REMARK,
+            evidence=(Evidence(session.start, "the first message, not encrypted"),),
+            advice="Speak it over TLS 1.3. Copies by --redact and captures by hlc demo hold the messages without TLS.",
+        )
+    elif facts.version is not None and facts.version != Version.TLS13:
         text = f"ISO 15118-20 is spoken over {named(facts.version, VERSIONS)}; it is spoken over TLS 1.3 only"
         severity = Severity.REMARK if session.charged else Severity.CAUSE
         yield Finding(facts.chosen_at, Who.EITHER, text, severity, evidence=tuple(_seen(facts)))
@@ -143,13 +152,14 @@ def certificates(session: Session, last_at: float) -> Iterator[Finding]:
     severity = Severity.REMARK if harmless else Severity.CAUSE
     for side, shown in sorted(facts.chains.items()):
         who = Who.of(side)
+        seen = (Evidence(facts.chosen_at, f"certificates of the {who}: {len(shown.chain)}"),)
         if len(shown.chain) == 1:
             text = f"the {who} shows its own certificate alone, without the Sub-CAs between it and a root"
-            yield Finding(facts.chosen_at, who, text, severity)
+            yield Finding(facts.chosen_at, who, text, severity, evidence=seen)
         for der in shown.chain:
             text = _outdated(der, facts.chosen_at.at)
             if text:
-                yield Finding(facts.chosen_at, who, f"the {who} shows {text}", severity)
+                yield Finding(facts.chosen_at, who, f"the {who} shows {text}", severity, evidence=seen)
 
 
 def _outdated(der: bytes, at: float) -> str:
@@ -182,7 +192,8 @@ def not_decrypted(session: Session, last_at: float) -> Iterator[Finding]:
     facts = session.tls
     if facts is not None and facts.closed and not session.messages:
         text = f"the session is encrypted and was not read: {facts.reason or 'no secret'}"
-        yield Finding(facts.start, Who.LISTENER, text, Severity.REMARK)
+        seen = (Evidence(facts.start, "the connection begins"),)
+        yield Finding(facts.start, Who.LISTENER, text, Severity.REMARK, evidence=seen)
 
 
 RULES: Final = (
@@ -200,7 +211,7 @@ RULES: Final = (
     ),
     Rule(
         "tls_version",
-        "ISO 15118-20 over another version than TLS 1.3.",
+        "ISO 15118-20 over another version than TLS 1.3, or over plain TCP.",
         version,
         "Offer and choose TLS 1.3, or speak ISO 15118-2.",
         "V2G20-1237, V2G20-2356",

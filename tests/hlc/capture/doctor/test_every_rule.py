@@ -430,6 +430,7 @@ def test_rules_on_sessions(name: str, tmp_path: Path, decode: Callable[..., Any]
     told = found(decode(make().write(tmp_path / "session.pcapng")))
     assert name in told, sorted(told)
     assert told[name].who.value == who
+    assert all(seen.text for seen in told[name].evidence)
     assert told[name].evidence
 
 
@@ -440,6 +441,7 @@ def test_rules_on_matching_runs(name: str, decode: Callable[..., Any], to_pcap: 
     line = line.say(90.0, "VS_SW_VER.REQ", OTHER, OWN) if name == "listener_deaf" else line.silence(90)
     told = found(decode(to_pcap(line.script)))
     assert name in told, sorted(told)
+    assert all(seen.text for seen in told[name].evidence)
 
 
 @pytest.mark.parametrize("name", TALKS)
@@ -519,6 +521,23 @@ def test_discovery_that_is_refused_or_cannot_be_read() -> None:
     assert by_hand(plug_in(refused=HERE), "plug-in")["sdp_refused"].cause
     told = by_hand(plug_in(malformed=[(HERE, Side.SECC, "20 octets expected")]), "plug-in")["sdp_malformed"]
     assert told.who.value == "station"
+
+
+def test_a_station_on_the_same_machine_has_the_address_that_it_has(decode: Callable[..., Any], tmp_path: Path) -> None:
+    script = Script().discover(address="::1").up_to("SessionSetup")
+    assert "sdp_address" not in found(decode(script.write(tmp_path / "session.pcapng")))
+
+
+def test_a_limit_that_is_odd_is_shown(decode: Callable[..., Any], tmp_path: Path) -> None:
+    def kilowatts(tuples: Any) -> Any:
+        tuples[0].PMaxSchedule.PMaxScheduleEntry[0].PMax = 50
+        return tuples
+
+    changes = {"SASchedules__SAScheduleTuple": kilowatts}
+    script = Script().up_to("ChargeParameterDiscovery", ChargeParameterDiscovery=changes)
+    verdict = decode(script.write(tmp_path / "session.pcapng")).plug_ins[0][1]
+    [told] = [each for each in verdict.findings if each.text.startswith("PMax is 50 W")]
+    assert [seen.text for seen in told.evidence] == ["schedule 0: PMax 50 W"]
 
 
 def test_a_state_of_charge_that_cannot_be() -> None:

@@ -115,7 +115,7 @@ def test_what_does_no_harm_is_no_finding(
     for name in places(world, kind):
         ((_, verdict),) = decode(recorded(world, kind, name).path).plug_ins
         assert verdict.outcome == "good"
-        assert not verdict.findings
+        assert {finding.rule for finding in verdict.findings} <= {"tls_version"}  # the recordings are without TLS
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -14,8 +14,8 @@ from hlc.capture.writer import PcapngWriter
 from hlc.sim.course import course, wishes
 from hlc.sim.worlds import WORLDS, World
 
-REMARKS = {"little_current"}
-"""What may be said of a session with a small outlet."""
+REMARKS = {"little_current", "tls_version"}
+"""What may be said of a session with a small outlet, and of one whose messages stand in the capture without TLS."""
 
 
 @pytest.mark.parametrize("everything", [False, True], ids=["plain", "with everything beside the charge"])
@@ -33,7 +33,12 @@ def test_nothing_is_found_in_a_good_session(
     result = decode(tmp_path / "charge.pcapng")
     ((session, verdict),) = result.sessions
     assert verdict.outcome == "good"
+    assert [(judged.outcome, judged.reason) for _, judged in result.plug_ins] == [("good", "nothing wrong")]
     assert {finding.rule for finding in verdict.findings} <= REMARKS
+    assert all(seen.text for finding in verdict.findings for seen in finding.evidence)
+    assert ("tls_version" in {finding.rule for finding in verdict.findings}) is world.negotiated.startswith(
+        "iso15118_20"
+    )
     assert all(finding.severity is Severity.REMARK for finding in verdict.findings)
     assert session.protocol == world.negotiated
     assert sum(result.messages.values()) == len(pair.messages)
