@@ -93,6 +93,7 @@ NOW = {"now", "utcnow", "today"}
 
 ALLOWED = {
     ("exi.engine", "os"): "reads the variable OPENHLC_EXI",
+    ("hlc.quirks", "pathlib"): "reads the files that stand beside it, a part of the program like its modules",
     ("hlc.sim", "random.Random"): "a seeded generator: the same number gives the same session",
     ("slac.powerline", "random.Random"): "a seeded generator: the same number gives the same line",
     ("hlc.trace.console", "os"): "asks what the terminal can show",

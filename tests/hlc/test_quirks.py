@@ -17,10 +17,9 @@ from exi.messages.sap import AppProtocol, supportedAppProtocolReq
 from hlc import evcc, quirks, sap, secc
 from hlc.flow import Send
 from hlc.ports import Mode
-from hlc.quirks import Quirk, Shown, Shows
+from hlc.quirks import Quirk, Shown, Shows, known
 from hlc.rules.din70121 import wrap
 from hlc.rules.iso15118_20.services import Control, Pricing, Service
-from hlc.runtime.quirks import known
 from hlc.secc.iso15118_20.settings import Settings20
 from hlc.security.profiles import BY_NAME
 from hlc.sim import Battery, SimulatedOutlet, worlds
@@ -198,7 +197,7 @@ class Session:
             **pair,
         )
         if not strict:
-            self.pair.station.quirks, self.pair.vehicle.quirks = known("station"), known("vehicle")
+            self.pair.station.quirks, self.pair.vehicle.quirks = list(known("station")), list(known("vehicle"))
 
     def _tampered(self, pair: Pair, number: int, delivery: Delivery) -> list[tuple[float, Delivery]]:
         name = pair.messages[-1]

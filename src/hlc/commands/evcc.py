@@ -10,13 +10,12 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from hlc import sap
+from hlc import quirks, sap
 from hlc.commands import options as shared
 from hlc.commands import simulated, transport
 from hlc.commands.output import Output, output, say
 from hlc.evcc import Vehicle
 from hlc.evcc.vehicle import MESSAGE
-from hlc.runtime import quirks
 from hlc.runtime.connection import Connection
 from hlc.runtime.discovery import Found, discover
 from hlc.runtime.errors import SetupError, WrongUsage

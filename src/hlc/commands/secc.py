@@ -13,13 +13,12 @@ from math import inf
 from typing import Any, Final, Self
 
 import exi
-from hlc import sap
+from hlc import quirks, sap
 from hlc.commands import options as shared
 from hlc.commands import simulated, transport
 from hlc.commands.output import Served, output, say
 from hlc.flow import Machine
 from hlc.ports import Outlet
-from hlc.runtime import quirks
 from hlc.runtime.connection import Connection
 from hlc.runtime.errors import SetupError, WrongUsage
 from hlc.runtime.interfaces import find, names

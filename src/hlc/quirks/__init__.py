@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
@@ -67,6 +69,13 @@ class Quirk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 Settings = TypeVar("Settings", bound=msgspec.Struct)
+
+
+@cache
+def known(end: Literal["station", "vehicle"]) -> tuple[Quirk, ...]:
+    """Those of the files beside this one that concern this end of ours: a part of the program, like its modules."""
+    texts = {file.name: file.read_text("utf-8") for file in Path(__file__).parent.glob(f"*{SUFFIX}")}
+    return tuple(quirk for quirk in read(texts) if quirk.end == end)
 
 
 def read(texts: Mapping[str, str]) -> list[Quirk]:

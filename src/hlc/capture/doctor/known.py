@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 from hlc import quirks
@@ -13,17 +11,10 @@ from hlc.capture.finding import Evidence, Finding, Rule, Severity, Who
 from hlc.capture.session import Session
 
 
-@cache
-def known() -> tuple[quirks.Quirk, ...]:
-    """The quirks that come with the package."""
-    [folder] = quirks.__path__
-    return tuple(quirks.read({file.name: file.read_text("utf-8") for file in Path(folder).glob(f"*{quirks.SUFFIX}")}))
-
-
 def quirk(session: Session, last_at: float) -> Iterator[Finding]:
     if not session.phases or went_well(session):
         return
-    for each in known():
+    for each in (*quirks.known("station"), *quirks.known("vehicle")):
         # A quirk that concerns our vehicle is one of stations.
         who = Who.STATION if each.end == "vehicle" else Who.VEHICLE
         if each.shows.fit(_shown(session, who)):

@@ -59,6 +59,8 @@ def test_a_reader_sees_it_in_his_terminal(hlc_decode: Run, charge_path: Path, co
     found = hlc_decode(charge_path, "--timing", columns=columns)
     assert max(map(len, found.out.splitlines())) <= columns
     assert "Answers of the station" in found.out
+    titles = next(line for line in found.out.splitlines() if line.startswith("answer "))
+    assert {"p50", "worst", "timeout"} <= set(titles.split())
     line = next(line for line in found.out.splitlines() if line.startswith("CurrentDemand "))
     assert "25 ms" in line
     assert "250 ms" in line
