@@ -230,8 +230,8 @@ class StationServer:
         return min(found, key=lambda entry: entry[0], default=None)
 
     def _look(self) -> None:
-        """Who has asked is let in, waits on or is refused. Who came last is first, for nobody is to wait for a crowd; who
-        had an outlet before and fell silent is last."""
+        """Who has asked is let in, waits on or is refused. Who came last is first, for nobody is to wait for a crowd;
+        who had an outlet before and fell silent is last."""
         loop = asyncio.get_running_loop()
         if self._looking is not None:
             self._looking.cancel()
