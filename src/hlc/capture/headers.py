@@ -1,4 +1,4 @@
-"""The headers between the link and V2GTP: Ethernet, VLAN tags, Linux cooked, IPv6, IPv4, TCP, UDP, HomePlug.
+"""The headers between the link and V2GTP: Ethernet, VLAN tags, Linux cooked, loopback, IPv6, IPv4, TCP, UDP, HomePlug.
 
 One function, `parse`: a captured frame in, what it carries out. Nothing here raises: what is cut short or unknown is
 None, the sniffer's normal weather.
@@ -59,7 +59,8 @@ EXTENSIONS: Final = frozenset((0, 43, 60, 135, 139, 140))
 FRAGMENT, AUTHENTICATION = 44, 51
 TCP, UDP = 6, 17
 
-ETHERNET, NULL, RAW_BSD, RAW_OPENBSD, RAW, SLL, RAW_IPV4, RAW_IPV6, SLL2 = 1, 0, 12, 14, 101, 113, 228, 229, 276
+ETHERNET, NULL, LOOP, SLL, SLL2 = 1, 0, 108, 113, 276
+RAW_BSD, RAW_OPENBSD, RAW, RAW_IPV4, RAW_IPV6 = 12, 14, 101, 228, 229
 
 _U16 = Struct("!H")
 _TCP = Struct("!HHIIBB")
@@ -75,16 +76,19 @@ def parse(link: int, data: bytes) -> Parsed | None:
     if link == SLL:
         return _ethertype(data, 14)
     if link == SLL2 and size >= 20:
-        kind = _U16.unpack_from(data, 0)[0]
-        return _cooked(data[10], data[12:18], b"", data, 20) if kind == HOMEPLUG else _content(kind, data, 20)
+        kind, start, tag = _U16.unpack_from(data, 0)[0], 20, b""
+        while kind in VLAN and size >= start + 4:
+            tag, kind = b"\x81\x00" + data[start : start + 2], _U16.unpack_from(data, start + 2)[0]
+            start += 4
+        return _cooked(data[10], data[12:18], tag, data, start) if kind == HOMEPLUG else _content(kind, data, start)
     if link in (RAW, RAW_BSD, RAW_OPENBSD, RAW_IPV4, RAW_IPV6):
         return _ip(data, 0)
-    if link == NULL:
+    if link in (NULL, LOOP):
         return _ip(data, 4)
     return None
 
 
-KNOWN_LINKS: Final = frozenset((ETHERNET, NULL, RAW_BSD, RAW_OPENBSD, RAW, SLL, RAW_IPV4, RAW_IPV6, SLL2))
+KNOWN_LINKS: Final = frozenset((ETHERNET, NULL, LOOP, RAW_BSD, RAW_OPENBSD, RAW, SLL, RAW_IPV4, RAW_IPV6, SLL2))
 
 
 def _ethertype(data: bytes, start: int) -> Parsed | None:

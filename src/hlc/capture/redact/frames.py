@@ -75,7 +75,7 @@ def _network(link: int, data: bytes) -> int | None:
         return None
     if link == headers.SLL2:
         return 20 if data[:2] in (b"\x08\x00", b"\x86\xdd") else None
-    return 4 if link == headers.NULL else 0
+    return 4 if link in (headers.NULL, headers.LOOP) else 0
 
 
 def link_header(names: Pseudonyms, link: int, before: bytes, destination: bytes = b"") -> bytes:
