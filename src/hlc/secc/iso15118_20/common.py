@@ -6,7 +6,6 @@ A mode's file adds the handlers of its own messages, and says how energy begins 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -20,9 +19,6 @@ from exi.messages.iso15118_20.common import (
     ChargeProgress,
     ChargingSession,
     EIM_ASResAuthorizationMode,
-    EVSECheckOutStatus,
-    MeteringConfirmationReq,
-    MeteringConfirmationRes,
     PowerDeliveryReq,
     PowerDeliveryRes,
     ScheduleExchangeReq,
@@ -37,17 +33,13 @@ from exi.messages.iso15118_20.common import (
     SessionSetupRes,
     SessionStopReq,
     SessionStopRes,
-    VehicleCheckInReq,
-    VehicleCheckInRes,
     VehicleCheckOutReq,
-    VehicleCheckOutRes,
 )
 from exi.messages.iso15118_20.types import (
     ChargeLoopReq,
     EVSENotification,
     EVSEStatus,
     MessageHeader,
-    MeterInfo,
     Processing,
     ResponseCode,
 )
@@ -55,13 +47,13 @@ from hlc import ports
 from hlc.flow import Paused, Refusal
 from hlc.ports import Mode
 from hlc.rules import Kind
-from hlc.rules.iso15118_20.services import Channel, Control, Intended, Service
+from hlc.rules.iso15118_20.services import Channel, Control, Service
 from hlc.secc import conversation
+from hlc.secc.iso15118_20.beside import Beside
 from hlc.secc.iso15118_20.plans import Plans
 from hlc.secc.iso15118_20.refusals import REFUSALS
 from hlc.secc.iso15118_20.services import Offers, Selected
 from hlc.trace.events import Blame
-from hlc.v2gtp import PayloadType
 
 if TYPE_CHECKING:
     from hlc.secc.station import Station
@@ -69,10 +61,6 @@ if TYPE_CHECKING:
 OK: Final = ResponseCode.OK
 PAUSE_DELAY_S: Final = 60
 """NotificationMaxDelay of Pause; it falls while the vehicle does not act. [V2G20-3308], [V2G20-3318]"""
-READINGS: Final = 16
-"""So many readings of the meter may be confirmed, the last ones: a confirmation goes its own way, while the charge loop
-tells further ones."""
-NOTHING: Final[frozenset[Kind]] = frozenset()
 
 
 class Conversation(conversation.Conversation):
@@ -95,8 +83,7 @@ class Conversation(conversation.Conversation):
         self.plans = Plans(self)
         self.notice: EVSENotification | None = None
         """What the station wants of the vehicle, beside an end."""
-        self.readings: deque[MeterInfo] = deque(maxlen=READINGS)
-        """The meter as it was told, the last times."""
+        self.beside = Beside(self)
         self._starting: tuple[PowerDeliveryReq, ResponseCode] | None = None
         """A start that is being carried out, and what will be said to it."""
         self._told_since: float | None = None
@@ -149,18 +136,7 @@ class Conversation(conversation.Conversation):
         }
 
     def aside_handlers(self) -> Mapping[int, Mapping[Kind, conversation.Handler]]:
-        return {
-            PayloadType.SCHEDULE_RENEGOTIATION: {
-                self.discovery: self.handlers()[self.discovery],
-                ScheduleExchangeReq: self.schedule_exchange,
-                PowerDeliveryReq: self.power_delivery_beside,
-            },
-            PayloadType.METERING_CONFIRMATION: {MeteringConfirmationReq: self.metering_confirmation},
-            PayloadType.PARKING_STATUS: {
-                VehicleCheckInReq: self.vehicle_check_in,
-                VehicleCheckOutReq: self.vehicle_check_out,
-            },
-        }
+        return self.beside.handlers()
 
     def session_setup(self, request: SessionSetupReq) -> SessionSetupRes:
         code = ResponseCode.OK_OldSessionJoined if self.joined else ResponseCode.OK_NewSessionEstablished
@@ -265,13 +241,6 @@ class Conversation(conversation.Conversation):
                 self.done(EVSENotification.ExitStandby)
         return PowerDeliveryRes(Header=self.header(), ResponseCode=code, EVSEStatus=self.status())
 
-    def power_delivery_beside(self, request: PowerDeliveryReq) -> Any:
-        """Beside the charge loop nothing begins or ends."""
-        if request.ChargeProgress is not ChargeProgress.ScheduleRenegotiation:
-            text = f"PowerDeliveryReq({request.ChargeProgress.value}) beside the charge loop"
-            raise Refusal(ResponseCode.FAILED_SequenceError, text, "V2G20-459")
-        return self.power_delivery(request)
-
     def session_stop(self, request: SessionStopReq) -> SessionStopRes:
         self.leaves_loop()
         self.standing_by = self.delivering = False
@@ -294,37 +263,10 @@ class Conversation(conversation.Conversation):
                     self.station.note(f"the vehicle ends: {why}")
         return SessionStopRes(Header=self.header(), ResponseCode=OK)
 
-    def metering_confirmation(self, request: MeteringConfirmationReq) -> MeteringConfirmationRes:
-        data = request.SignedMeteringData
-        if data.SessionID != self.station.session_id or data.MeterInfo not in self.readings:
-            text = "what the vehicle confirms is not what it was told"
-            raise Refusal(ResponseCode.FAILED_MeteringSignatureNotValid, text)
-        # Who pays outside of the session has no certificate whose signature could be checked.
-        self.station.note("the vehicle confirms the meter reading; its signature is not checked")
-        self.done(EVSENotification.MeteringConfirmation)
-        return MeteringConfirmationRes(Header=self.header(), ResponseCode=OK)
-
-    def vehicle_check_in(self, request: VehicleCheckInReq) -> VehicleCheckInRes:
-        self.station.note(f"check-in: {request.EVCheckInStatus.value}, parking: {request.ParkingMethod.value}")
-        return VehicleCheckInRes(Header=self.header(), ResponseCode=OK)
-
-    def vehicle_check_out(self, request: VehicleCheckOutReq) -> VehicleCheckOutRes:
-        self.station.note(f"check-out: {request.EVCheckOutStatus.value}")
-        return self._check_out(OK, completed=not self.delivering)
-
     # What the engine asks
 
     def opens(self, stream: int) -> frozenset[Kind]:
-        if self.selected is None:
-            return NOTHING
-        if stream == PayloadType.SCHEDULE_RENEGOTIATION and self.delivering and not self.dynamic:
-            return frozenset({self.discovery, ScheduleExchangeReq})
-        if stream == PayloadType.METERING_CONFIRMATION and self.readings:
-            return frozenset({MeteringConfirmationReq})
-        if stream == PayloadType.PARKING_STATUS:
-            requests = {Intended.CHECK_IN: VehicleCheckInReq, Intended.CHECK_OUT: VehicleCheckOutReq}
-            return frozenset(requests[intended] for intended in self.selected.intended)
-        return NOTHING
+        return self.beside.opens(stream)
 
     def joins(self, session_id: bytes) -> bool:
         """Only a vehicle that shows its certificate can be known again; any other gets a new session, and no hint.
@@ -361,7 +303,7 @@ class Conversation(conversation.Conversation):
                 EnergyTransferServiceList=self.offers.energy(),
             ),
             ScheduleExchangeReq: lambda code: self._schedule_exchange(code, finished=True),
-            VehicleCheckOutReq: lambda code: self._check_out(code, completed=True),
+            VehicleCheckOutReq: lambda code: self.beside.check_out(code, completed=True),
         }
 
     def _session_setup(self, code: ResponseCode) -> SessionSetupRes:
@@ -441,9 +383,8 @@ class Conversation(conversation.Conversation):
             raise Refusal(ResponseCode.FAILED_SequenceError, "energy does not flow", "V2G20-459")
         wanted = request.MeterInfoRequested or self.notice is EVSENotification.MeteringConfirmation
         shown = None
-        if wanted or not self.readings:  # [V2G20-1082], [V2G20-1083], [V2G20-1833]
-            shown = self._read_meter()
-            self.readings.append(shown)
+        if wanted or not self.beside.readings:  # [V2G20-1082], [V2G20-1083], [V2G20-1833]
+            shown = self.beside.read_meter()
         return {
             "Header": self.header(),
             "ResponseCode": self.loop_code(),
@@ -454,16 +395,6 @@ class Conversation(conversation.Conversation):
     def loop_code(self) -> ResponseCode:
         """What is said in the charge loop to a vehicle that does as it may, or not."""
         return OK
-
-    def _read_meter(self) -> MeterInfo:
-        outlet = self.station.outlet
-        return MeterInfo(
-            MeterID=self.station.settings.MeterID,
-            ChargedEnergyReadingWh=max(0, int(outlet.energy_wh())),
-            # Optional, and left out while it is zero: vehicles exist that cannot read it (EcoG iso15118).
-            BPT_DischargedEnergyReadingWh=max(0, int(outlet.returned_wh())) or None if self.bidirectional else None,
-            MeterTimestamp=self.time(),
-        )
 
     def _start(self, request: PowerDeliveryReq) -> ResponseCode:
         """What is said to a start, be it the first or one after standby. Raises `Refusal`."""
@@ -492,7 +423,7 @@ class Conversation(conversation.Conversation):
         self.selected = None
         self.plans = Plans(self)
         self.notice = None
-        self.readings.clear()
+        self.beside.readings.clear()
         self.station.end_asides()
 
     def _pause(self) -> None:
@@ -505,7 +436,3 @@ class Conversation(conversation.Conversation):
         assert station.session_id is not None
         station.paused = Paused(station.session_id, self.rules.name, station.transport.peer, self.selected)
         station.sessions.keep(station.paused)
-
-    def _check_out(self, code: ResponseCode, *, completed: bool) -> VehicleCheckOutRes:
-        status = EVSECheckOutStatus.Completed if completed else EVSECheckOutStatus.Scheduled
-        return VehicleCheckOutRes(Header=self.header(), ResponseCode=code, EVSECheckOutStatus=status)
