@@ -18,7 +18,7 @@ from slac.mme import Mme
 from slac.modem import Answer, KeySet
 from slac.session import FAILURES, WITH_RESULTS, Key, Session, Step, average
 from slac.timing import Timing
-from slac.validation import Result
+from slac.toggles import Toggles
 
 HEARS: Final[Mapping[str, Callable[[Evse, Mme, Session], None]]] = {
     "CM_START_ATTEN_CHAR.IND": lambda evse, mme, session: evse.announced(mme, session),
@@ -43,7 +43,7 @@ SESSION_TIMERS: Final[Mapping[str, Callable[[Evse, Session], None]]] = {
     "TT_EVSE_match_MNBC": lambda evse, session: evse.report(session),
     "TT_match_response": lambda evse, session: evse.not_thanked(session),
     "TT_EVSE_match_session": lambda evse, session: evse.session_over(session),
-    "TT_EVSE_vald_toggle": lambda evse, session: evse.toggled(session),
+    "TT_EVSE_vald_toggle": lambda evse, session: evse.toggles.counted(session),
 }
 
 COMMUNICATION: Final = Pilot(None, 5.0)
@@ -89,8 +89,7 @@ class Evse(Machine):
         self._last = (Reason.NO_EV, "")
         self._diagnosing = False
         self._woken = False
-        self._unannounced = float("-inf")
-        """When the control pilot last toggled and nobody had asked for it to be counted."""
+        self.toggles: Toggles = Toggles(self)
 
     # The key
 
@@ -145,7 +144,7 @@ class Evse(Machine):
     def _plugged(self, before: tuple[ControlPilot, float]) -> None:
         was = before[0]
         if was is ControlPilot.C and self.cp is ControlPilot.B:
-            self._toggled_once()
+            self.toggles.seen()
         ready = self.state is not State.STARTING and not self.absent
         if self.cp is ControlPilot.A or not (self.cp.connected or self._showing):
             self._stop(
@@ -275,7 +274,7 @@ class Evse(Machine):
         elif mme.name == "CM_SLAC_PARM.REQ":
             self._requested(mme)
         elif mme.name == "CM_VALIDATE.REQ":
-            self._validate(mme)
+            self.toggles.asked(mme)
         elif mme.name in HEARS:
             session = self.sessions.get((mme.source, mme.fields["run_id"]))
             if session is None:
@@ -318,9 +317,10 @@ class Evse(Machine):
         self.remark(Kind.STEP, f"{session}: {session.step}", once=session.key)
         self.timers.cancel("TT_EVSE_SLAC_init")
         self.send("CM_SLAC_PARM.CNF", session.ev, forwarding_sta=session.ev, run_id=session.run_id)
-        self._wait(session, Step.START, "TT_match_sequence", self.timing.TT_match_sequence)
+        self.wait(session, Step.START, "TT_match_sequence", self.timing.TT_match_sequence)
 
-    def _wait(self, session: Session, step: Step, timer: str, seconds: float) -> None:
+    def wait(self, session: Session, step: Step, timer: str, seconds: float) -> None:
+        """The session is at this step, and goes on or ends within so many seconds."""
         session.step = step
         self.timers.cancel_of(session)
         self.timers.start(timer, self.now, seconds, of=session)
@@ -350,7 +350,7 @@ class Evse(Machine):
             text = f"{session} announces {mme.fields['num_sounds']} sounds in {asked:g} s; {window:g} s are given"
             self.remark(Kind.INVALID, text, once=session)
         session.expected = mme.fields["num_sounds"] or timing.C_EV_match_MNBC
-        self._wait(session, Step.SOUNDS, "TT_EVSE_match_MNBC", window + timing.MNBC_grace)
+        self.wait(session, Step.SOUNDS, "TT_EVSE_match_MNBC", window + timing.MNBC_grace)
 
     def sound(self, session: Session) -> None:
         session.sounds += session.step is Step.SOUNDS
@@ -391,7 +391,7 @@ class Evse(Machine):
             aag=groups,
         )
         session.tries = self.timing.C_EV_match_retry
-        self._wait(session, Step.RESPONSE, "TT_match_response", self.timing.TT_match_response)
+        self.wait(session, Step.RESPONSE, "TT_match_response", self.timing.TT_match_response)
 
     def not_thanked(self, session: Session) -> None:
         if session.tries:
@@ -411,54 +411,7 @@ class Evse(Machine):
         else:
             if mme.fields["result"]:
                 self.remark(Kind.INVALID, f"CM_ATTEN_CHAR.RSP with result {mme.fields['result']}; taken as success")
-            self._wait(session, Step.REQUEST, "TT_EVSE_match_session", self.timing.TT_EVSE_match_session)
-
-    # Validation: correlated by MAC address, there is no run id
-
-    def _validate(self, mme: Mme) -> None:
-        session = next((s for s in self.sessions.values() if s.ev == mme.source and s.step in WITH_RESULTS), None)
-        timer = mme.fields["timer"]
-        if session is None:
-            self.unexpected(mme)
-        elif not self.settings.validation or mme.fields["signal_type"]:
-            self._confirm(session, 0, Result.FAILURE)
-        elif any(each.step is Step.TOGGLES and each is not session for each in self.sessions.values()):
-            self._confirm(session, 0, Result.NOT_READY)
-        elif session.step is Step.TOGGLES:
-            self.remark(Kind.REPEATED, f"{session} asks again while its toggles are counted")
-        elif timer and session.validated and session.validated[0] == timer:
-            self.remark(Kind.REPEATED, f"{session} asks again how many toggles there were")
-            self.effect(Send(session.validated[1]))
-        elif self.now - self._unannounced < self.timing.vald_quiet:
-            # Somebody toggles whose request was lost: his toggles are not to be taken for this vehicle's.
-            self._confirm(session, 0, Result.NOT_READY)
-        elif not timer:
-            session.validated = None
-            self._confirm(session, 0, Result.READY)
-            self._wait(session, Step.REQUEST, "TT_EVSE_match_session", self.timing.TT_EVSE_match_session)
-        else:
-            session.toggles = 0
-            session.validated = (timer, b"")
-            seconds = min((timer + 1) / 10, self.timing.TT_EVSE_vald_toggle)
-            self._wait(session, Step.TOGGLES, "TT_EVSE_vald_toggle", seconds)
-
-    def _toggled_once(self) -> None:
-        for session in self.sessions.values():
-            session.toggles += 1
-        if not any(each.step is Step.TOGGLES for each in self.sessions.values()):
-            self._unannounced = self.now
-
-    def _confirm(self, session: Session, toggles: int, result: Result) -> bytes:
-        return self.send("CM_VALIDATE.CNF", session.ev, toggle_num=toggles, result=result)
-
-    def toggled(self, session: Session) -> None:
-        """The time for toggles is over. Who has toggled rests in B by now: else it was another vehicle at our cable."""
-        assert session.validated is not None
-        count = min(session.toggles, 255)
-        result = Result.FAILURE if self.cp is ControlPilot.C else Result.SUCCESS
-        self.remark(Kind.DECISION, f"{session}: {count} toggles were seen, control pilot in {self.cp}")
-        session.validated = (session.validated[0], self._confirm(session, count, result))
-        self._wait(session, Step.VALIDATED, "TT_match_sequence", self.timing.TT_match_sequence)
+            self.wait(session, Step.REQUEST, "TT_EVSE_match_session", self.timing.TT_EVSE_match_session)
 
     # Matching
 
