@@ -235,26 +235,23 @@ class StationServer:
         loop = asyncio.get_running_loop()
         if self._looking is not None:
             self._looking.cancel()
+        self._asking = {each: until for each, until in self._asking.items() if not each.over}
         asking = [each for each in reversed(self._open) if each in self._asking]
         for connection in sorted(asking, key=lambda each: each.peer in self._silenced):
             live = self._live()
-            silent = self._silent(live) if len(live) >= self._outlets and not connection.over else None
+            silent = self._silent(live) if len(live) >= self._outlets else None
             if silent is not None and loop.time() < silent[0] <= self._asking[connection]:
                 continue
-            if silent is not None and silent[0] <= loop.time():
-                silent[1].make_way()
-                self._silenced.append(silent[1].peer)
             del self._asking[connection]
-            if not connection.over:
-                self._decide(connection)
+            if silent is not None and silent[0] <= loop.time():
+                self._silenced.append(silent[1].peer)
+                silent[1].make_way()
+                live = self._live()
+            if len(live) < self._outlets:
+                self._admit(connection)
+            else:
+                self._refuse(connection, self._full(live))
         self._looking = loop.call_later(LOOK_S, self._look) if self._asking else None
-
-    def _decide(self, connection: Connection) -> None:
-        live = self._live()
-        if len(live) < self._outlets:
-            self._admit(connection)
-        else:
-            self._refuse(connection, self._full(live))
 
     def _refuse(self, connection: Connection, why: str) -> None:
         self._note(f"refused a connection from {connection.peer}: {why}")

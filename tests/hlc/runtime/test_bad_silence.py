@@ -165,6 +165,27 @@ def test_who_waits_and_hangs_up(loopback: str, play: Play, speech: Speech, how: 
     play(test())
 
 
+def test_who_waits_makes_way_for_a_crowd_and_is_forgotten(
+    loopback: str, play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hlc.runtime.station.IDLE", 4)
+
+    async def test() -> None:
+        async with attacked(loopback) as made:
+            await holds(made)
+            waiting = await made.arrives()
+            await waiting.send(made.speech.sap)
+            await asyncio.sleep(0.01)
+            assert made.server._asking
+            for _ in range(5):
+                await made.connect()
+            assert await waiting.closed()
+            await asyncio.sleep(0.1)
+            assert not made.server._asking
+
+    play(test())
+
+
 @pytest.mark.usefixtures("quick")
 def test_while_anything_is_live_nobody_makes_way(loopback: str, play: Play, speech: Speech) -> None:
     async def test() -> None:
