@@ -17,7 +17,7 @@ from hlc import ids, sap
 from hlc.capture import protocol, reading
 from hlc.capture.headers import Flags, Tcp
 from hlc.capture.plugin import PlugIn
-from hlc.capture.reassembly import Found, Framing, Piece, Stream, is_tls
+from hlc.capture.reassembly import Found, Framing, Piece, Stream, is_frame, is_tls
 from hlc.capture.seen import Seen, Tls, Unread
 from hlc.capture.session import EXAMPLES, STALE, Closing, Session
 from hlc.capture.tls import Plain, Said, TlsConnection
@@ -247,6 +247,10 @@ class Conversation:
                 self.tls = TlsConnection((first, second), self.client, self.first, self._secrets)
                 if self.session is None and self.relevant():
                     self.session = self._opened(self.first)
+            elif self.tls is not None and not self.tls.facts.spoken and is_frame(piece.data):
+                self.tls = None  # what began like a record was damage
+                if self.session is not None:
+                    self.session.tls = None
             if self.watch is not None:
                 self.watch.piece(endpoint, piece)
             if self.tls is not None:

@@ -94,6 +94,9 @@ class Stream:
             return self._elsewhere(piece)
         if ahead < 0 < ahead + len(data) and not self._last:
             self._begin(sequence)
+        if behind and len(data) > 1 and self._contradicts(data, -ahead):
+            self._next, self._last = _end(piece), data
+            return [msgspec.structs.replace(piece, lost=-1)]
         known = self._pending.get(sequence)
         if behind or (known is not None and len(known.data) >= len(data)):
             self.retransmitted += 1
@@ -328,6 +331,11 @@ def plausible(octets: bytes | bytearray) -> bool:
         return True
     kind = octets[2] << 8 | octets[3]
     return kind in KNOWN and (len(octets) < 8 or HEADER.unpack_from(octets)[3] <= LONGEST)
+
+
+def is_frame(octets: bytes) -> bool:
+    """Whether a segment is one V2GTP frame, whole: such octets are nothing else."""
+    return len(octets) > 8 and plausible(octets) and HEADER.unpack_from(octets)[3] == len(octets) - 8
 
 
 def is_tls(octets: bytes | bytearray) -> bool:

@@ -67,6 +67,11 @@ class TlsFacts(msgspec.Struct):
         """There were encrypted records, and none of them was read."""
         return bool(self.unopened) and not self.opened
 
+    @property
+    def spoken(self) -> bool:
+        """Something of it was read."""
+        return self.hello is not None or self.version is not None or bool(self.opened)
+
     def show(self, side: Side, shown: Certificates) -> None:
         """A side showed its certificates."""
         self.chains[side] = Certificates(shown.chain[:CHAIN], shown.ocsp[:CHAIN])

@@ -81,12 +81,11 @@ def of_kind(frames: Frames, flags: int) -> int:
 
 
 @settings(max_examples=150)
-@given(data=st.data())
+@given(which=st.integers(0, 40), place=st.integers(0, DATA + 7), bit=st.integers(0, 7))
 def test_a_bit_of_a_header_costs_the_message_of_its_frame(
-    frames: Frames, messages: list[Said], to_pcap: ToPcap, decode: Decode, data: st.DataObject
+    frames: Frames, messages: list[Said], to_pcap: ToPcap, decode: Decode, which: int, place: int, bit: int
 ) -> None:
-    number = data.draw(st.sampled_from([each.frame - 1 for each in messages]))
-    place, bit = data.draw(st.integers(0, DATA + 7)), data.draw(st.integers(0, 7))
+    number = messages[which].frame - 1
     octet = bytes([frames[number][1][place] ^ 1 << bit])
     found = decode(to_pcap(changed(frames, number, place, octet)))
     assert lost(found, others(messages, number)) == []
@@ -128,6 +127,27 @@ def test_a_length_that_lies_costs_its_message(
         [length] = struct.unpack_from("!I", frames[number][1], LENGTH)
         octets = struct.pack("!I", length + change & 0xFFFFFFFF)
         assert lost(decode(to_pcap(changed(frames, number, LENGTH, octets))), others(messages, number)) == []
+
+
+@pytest.mark.parametrize("junk", [b"\x17\x03\x03\x17\x03\x03", b"\x16\x03\x01\x40\0" + bytes(50), b"\1\xfe", bytes(9)])
+def test_octets_before_the_first_message_cost_at_most_that(
+    frames: Frames, messages: list[Said], to_pcap: ToPcap, decode: Decode, junk: bytes
+) -> None:
+    """Also such as look like TLS."""
+    number = messages[0].frame - 1
+    at, frame = frames[number]
+    made = []
+    for time, other in frames:
+        tcp = parse(ETHERNET, other)
+        if isinstance(tcp, Tcp) and tcp.source[1] == int.from_bytes(frame[TCP : TCP + 2], "big") and time > at:
+            sequence = tcp.sequence + len(junk) & 0xFFFFFFFF
+            other = other[:SEQUENCE] + struct.pack("!I", sequence) + other[SEQUENCE + 4 :]
+        made.append((time, other))
+    size = struct.pack("!H", len(frame) - TCP + len(junk))
+    made[number] = at, frame[:18] + size + frame[20:DATA] + junk + frame[DATA:]
+    found = decode(to_pcap(made))
+    assert lost(found, others(messages, number)) == []
+    assert [session.tls for session, _ in found.sessions] == [None]
 
 
 def test_segments_that_are_missing_doubled_or_in_another_order(

@@ -155,6 +155,12 @@ def test_segments_that_contradict_each_other_are_both_given() -> None:
     assert sorted(data for _, data in found) == [b"WRONG PLACE", b"and on", b"right place"]
 
 
+def test_a_segment_that_is_covered_by_one_in_a_wrong_place_is_given() -> None:
+    """It comes after that one was taken for the next."""
+    found = of([(1006, b"WRONG PLACE"), (1000, b"the first"), (1009, b"the next"), (1017, b"and on")])
+    assert [data for _, data in found] == [b"the first", b"WRONG PLACE", b"the next", b"and on"]
+
+
 def test_a_question_whether_anybody_is_alive_is_no_data() -> None:
     assert of([(999, b"\0"), (1000, b"one"), (1002, b"e"), (1003, b"two")]) == [(0, b"one"), (0, b"two")]
 
