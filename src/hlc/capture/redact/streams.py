@@ -49,7 +49,9 @@ class Lane:
         self.parts: deque[Part] = deque()
         """In order; without TLS, what none of them has is zeros."""
         self.kept = 0
-        """Octets in them."""
+        """Octets in them, and in holes between them."""
+        self.octets = 0
+        """Without the holes."""
         self.before = 0
         """Octets of the copy before them; TLS alone."""
         self.ends: deque[tuple[int, int]] = deque()
@@ -64,9 +66,11 @@ class Lane:
     def add(self, part: Part) -> None:
         self.parts.append(part)
         self.kept += part.size
-        while len(self.parts) > 1 and (self.kept > REMEMBERED or len(self.parts) > REMEMBERED // 64):
+        self.octets += len(part.octets)
+        while len(self.parts) > 1 and (self.octets > REMEMBERED or len(self.parts) > REMEMBERED // 64):
             gone = self.parts.popleft()
             self.kept -= gone.size
+            self.octets -= len(gone.octets)
             self.before += gone.size
 
     def give_up(self) -> None:

@@ -23,6 +23,7 @@ from hlc.capture.files import Capture
 from hlc.capture.headers import HomePlug, Tcp, Udp, parse
 from hlc.capture.redact.pseudonyms import OWN_MODEM, Pseudonyms
 from hlc.capture.redact.redactor import Redactor, learn
+from hlc.capture.redact.streams import REMEMBERED, Lane, Part
 from hlc.capture.seen import Seen
 from hlc.security.handshake import Version
 from hlc.security.keylog import Secrets
@@ -380,3 +381,15 @@ def test_the_command(
     assert f"{len(exchange)} messages decoded" in capsys.readouterr().out
     assert cli.main(["decode", str(source), "--write", str(copy), "--redact", "--summary"]) == 0
     assert copy.read_bytes() != first  # the pseudonyms are of one run
+
+
+def test_a_hole_takes_no_room() -> None:
+    """A damaged sequence number claims one of any size; what was found before it is still there."""
+    lane = Lane()
+    lane.add(Part(0, 10, b"0123456789", 10))
+    lane.add(Part(10, 10 + (1 << 20), b"", 1 << 20))
+    assert [part.octets for part in lane.covering(0)] == [b"", b"0123456789"]
+    assert lane.kept == 10 + (1 << 20)
+    for number in range(40):
+        lane.add(Part(number, number + 1, bytes(1 << 13), 1 << 13))
+    assert lane.octets <= REMEMBERED
