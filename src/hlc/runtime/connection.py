@@ -144,6 +144,9 @@ class Connection(asyncio.Protocol):
             if timer is not None:
                 timer.cancel()
         self._lose(str(exc) if exc else "it was closed")
+        if self.tls is not None:
+            self.tls.release()
+            self.tls = None
 
     # what the station says
 

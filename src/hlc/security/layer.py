@@ -53,6 +53,9 @@ class Layer(Protocol):
     def close(self) -> bytes:
         """End this side of the connection."""
 
+    def release(self) -> None:
+        """The connection is gone, and nothing more is asked: give the memory back at once."""
+
 
 class Security(NamedTuple):
     """How an end of connections protects them."""

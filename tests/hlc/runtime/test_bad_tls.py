@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from contextlib import suppress
 from typing import Final
 
@@ -291,6 +293,27 @@ def test_an_end_of_tls(loopback: str, play: Play, speech: Speech, how: str) -> N
                 else:
                     await peer.put(peer.layer.close() + b"\x17\x03\x03\x00\x01\x00" * (how != "close_notify"))
                 await no_more(peer)
+
+    play(test())
+
+
+def test_the_memory_of_tls_is_given_back_at_once(loopback: str, play: Play, speech: Speech) -> None:
+    """Not when the collector of Python comes round: each connection has a tenth of a MiB of OpenSSL's."""
+
+    async def test() -> None:
+        async with attacked(loopback, speech) as made:
+            await made.arrives()
+            await made.serves()
+            gc.disable()
+            try:
+                ours = [weakref.ref(connection.tls._connection) for connection in made.server._open]  # type: ignore[union-attr]
+                assert len(ours) == 2
+                await made.leave()
+                async with within(WITHIN_S):
+                    while any(each() is not None for each in ours):  # noqa: ASYNC110
+                        await asyncio.sleep(0.01)
+            finally:
+                gc.enable()
 
     play(test())
 
