@@ -451,7 +451,7 @@ def parameters(
         parameter = iso.AC_EVSEChargeParameter(
             AC_EVSEStatus=others.pop("status", ac_status()),
             EVSENominalVoltage=physical(others.pop("volts", 230), "V"),
-            EVSEMaxCurrent=physical(32, "A"),
+            EVSEMaxCurrent=physical(others.pop("amps", 32), "A"),
         )
     else:
         parameter = iso.DC_EVSEChargeParameter(

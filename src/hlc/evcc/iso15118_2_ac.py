@@ -135,7 +135,11 @@ class Ac:
         """AC has none."""
 
     def watts(self) -> tuple[float, float]:
-        """What the vehicle can take here at most, and at least."""
+        """What the vehicle can take here at most, and at least.
+
+        A station that has too little for it now may have more later, and tells in the charge loop: no plan forbids it.
+        """
         limits, supply = self.ev.limits(), self.supply
         volts = supply.volts * supply.phases
-        return volts * min(limits.max_amps, supply.max_amps), volts * limits.min_amps
+        amps = supply.max_amps if supply.max_amps >= limits.min_amps else limits.max_amps
+        return volts * min(limits.max_amps, amps), volts * limits.min_amps

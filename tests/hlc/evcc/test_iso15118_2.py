@@ -361,6 +361,17 @@ def test_the_limit_of_the_station_is_followed() -> None:
     assert host.ev.set_watts == pytest.approx(11_040.0)
 
 
+@pytest.mark.parametrize("amps", [0.0, 5.9, -29.7])
+def test_a_station_that_has_nothing_yet_may_have_it_later(amps: float) -> None:
+    host = Host(ac=True)
+    host.overrides[iso.ChargeParameterDiscoveryReq] = parameters(ac=True, schedules=host.schedules, amps=amps)
+    in_loop(host)
+    host.answer(loop(host, EVSEMaxCurrent=physical(amps, "A")))
+    assert host.ev.set_watts == 0.0
+    host.answer(loop(host, EVSEMaxCurrent=physical(10, "A")))
+    assert host.ev.set_watts == pytest.approx(6900.0)
+
+
 def test_a_tripped_rcd_is_an_emergency() -> None:
     host = Host(ac=True)
     in_loop(host)
