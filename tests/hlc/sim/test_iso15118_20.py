@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import exi
 from exi.messages.iso15118_20.types import EVSENotification
 from hlc import evcc, secc
 from hlc.decisions.schedules import Slot
@@ -14,11 +15,11 @@ from hlc.evcc.iso15118_20.settings import Settings20 as VehicleSettings20
 from hlc.flow import Refusal, Transport
 from hlc.ports import Mode, Trouble
 from hlc.rules.iso15118_20.services import Control, Intended, Mobility, Pricing, Service
-from hlc.rules.iso15118_20.values import number
+from hlc.rules.iso15118_20.values import number, rational
 from hlc.secc.iso15118_20.settings import Settings20 as StationSettings20
 from hlc.sim import Battery, SimulatedOutlet, SimulatedVehicle
 from hlc.sim.ac import SimulatedAcOutlet, SimulatedAcVehicle
-from hlc.sim.pair import Pair
+from hlc.sim.pair import Delivery, Pair
 from hlc.trace.events import Event, Fault, Message, Note, Side
 
 MODES = (Mode.DC, Mode.DC_BPT, Mode.MCS, Mode.MCS_BPT, Mode.AC, Mode.AC_BPT)
@@ -433,6 +434,26 @@ class TestEnds:
         one.run()
         assert said in notes(events)
         assert ("DC_PreChargeReq" in one.messages) is tries
+        assert one.invariants.violations == []
+        assert not one.vehicle.good
+
+    @pytest.mark.parametrize("control", list(Control), ids=lambda control: control.name)
+    def test_a_station_without_any_power(self, control: Control) -> None:
+        """What it can give at most is not told again: nobody waits for more."""
+        schema = exi.schema("iso15118_20_ac")
+
+        def tamper(pair: Pair, count: int, delivery: Delivery) -> Any:
+            if pair.messages[-1] != "AC_ChargeParameterDiscoveryRes":
+                return None
+            document: Any = schema.decode(delivery.payload)
+            document.AC_CPDResEnergyTransferMode.EVSEMaximumChargePower = rational(0.0)
+            return [(0.0, delivery._replace(payload=schema.encode(document)))]
+
+        events: list[Event] = []
+        one = pair(Mode.AC, control, trace=events.append, tamper=tamper)
+        one.run()
+        assert "the station says that it has no power at all" in notes(events)
+        assert "AC_ChargeLoopReq" not in one.messages
         assert one.invariants.violations == []
         assert not one.vehicle.good
 

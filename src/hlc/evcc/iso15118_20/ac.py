@@ -100,6 +100,8 @@ class Conversation(common.Conversation):
                 self.leave(f"the station sends {type(mode).__name__}, which does not fit the service")
             self.supply = self._mine(mode, "EVSEMaximumChargePower")
             self.supply_back = self._mine(mode, "EVSEMaximumDischargePower")
+            if not self.supply and not self.supply_back:
+                self.leave("the station says that it has no power at all")
 
     def look(self) -> None:
         super().look()
