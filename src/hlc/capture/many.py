@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from hlc.capture import files
 from hlc.capture.each import Job, Result, printable
 from hlc.capture.progress import Progress
 from hlc.capture.views import sessions, timing
+from hlc.capture.views.parquet import part
 from hlc.capture.workers import in_order, workers
 from hlc.trace.console import Paint, colours_wanted
 from hlc.trace.describe import clean
@@ -107,7 +109,15 @@ def decode(args: argparse.Namespace, names: list[str], complain: Callable[[str],
     finally:
         crew.close()
         told.abandon()
+        _clear(jobs)
     return 1 if told.damaged else 0
+
+
+def _clear(jobs: list[Job]) -> None:
+    """Take away what a process that was stopped had no time to: it may be at any step of writing a file."""
+    for path in [Path(job.parquet) for job in jobs if job.parquet is not None]:
+        with suppress(OSError):
+            part(path).unlink()
 
 
 def _jobs(args: argparse.Namespace, paths: list[str], out: Path | None) -> list[Job]:

@@ -291,6 +291,26 @@ def test_ctrl_c_ends_it_in_order(folder: Path, tmp_path: Path, charge: tuple[byt
     assert not (out / "sessions.parquet").exists()
 
 
+def test_what_a_stopped_process_leaves_is_taken_away(
+    decode_many: Callable[..., Ran], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be stopped between any two steps of writing a file."""
+    pytest.importorskip("pyarrow", reason="pip install 'openhlc[parquet]'")
+    left: list[Path] = []
+
+    def stopped(crew: Any, jobs: list[Any], tick: Any) -> Iterator[Any]:
+        left.append(Path(f"{jobs[0].parquet}.part"))
+        left[0].parent.mkdir(parents=True, exist_ok=True)
+        left[0].write_bytes(b"PAR1")
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr("hlc.capture.many.in_order", stopped)
+    assert decode_many(folder, "--parquet", tmp_path / "out").code == 130
+    assert left
+    assert not left[0].exists()
+
+
 @pytest.fixture
 def cluster() -> Iterator[str]:
     """The address of a Dask cluster in this process."""

@@ -45,6 +45,11 @@ def library() -> Any:
     return pyarrow
 
 
+def part(path: Path) -> Path:
+    """The name of a file that is not complete."""
+    return path.with_name(path.name + ".part")
+
+
 class Writer:
     """A Parquet file that grows row by row. `columns` are types by name; `time_columns` are seconds since 1970.
 
@@ -64,7 +69,7 @@ class Writer:
             ]
         )
         self.path = path
-        self._part = path.with_name(path.name + ".part")
+        self._part = part(path)
         self._writer = pyarrow.parquet.ParquetWriter(self._part, self._schema, compression="zstd")
         self._columns: list[list[Any]] = [[] for _ in columns]
         self._octets = 0
