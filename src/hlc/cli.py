@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, NoReturn
@@ -180,6 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. The exit code is 0 when what was asked for happened, 2 for wrong usage, 1 otherwise."""
     if arguments is None:
         arguments = sys.argv[1:]
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: whoever ends us wants it done in order
         gc.disable()  # what is loaded stays: until a command runs there is nothing to collect
     if not arguments:
         parser_for(()).print_help()

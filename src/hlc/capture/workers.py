@@ -161,6 +161,15 @@ def _begin() -> None:
     """In a new process: Ctrl-C is for the one that began it, whose word ends it in order, with no file half written."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Nobody is there to end this process, or to take its results, when the one that began it was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _end(*_: Any) -> None:

@@ -266,8 +266,11 @@ def test_names_that_are_no_text(frames: Any, to_pcap: Callable[..., bytes], tmp_
     assert pq.read_table(parquet).column("file")[0].as_py() == "odd-\\xff\n.pcap"
 
 
-def test_ctrl_c_ends_it_in_order(folder: Path, tmp_path: Path, charge: tuple[bytes, list[str]]) -> None:
-    """No file half written, no process left behind, one line."""
+@pytest.fixture
+def at_work(
+    folder: Path, tmp_path: Path, charge: tuple[bytes, list[str]]
+) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A command that writes the files of many captures, and where."""
     pytest.importorskip("pyarrow", reason="pip install 'openhlc[parquet]'")
     for n in range(200):
         (folder / "b" / f"{n}.pcapng").write_bytes(charge[0])
@@ -281,14 +284,29 @@ def test_ctrl_c_ends_it_in_order(folder: Path, tmp_path: Path, charge: tuple[byt
         while not list(out.rglob("*.parquet")):
             assert process.poll() is None
             time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        assert process.stderr is not None
-        err = process.stderr.read()
-        assert process.wait(30) == 130
+        yield process, out
+        process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_ctrl_c_ends_it_in_order(at_work: tuple[subprocess.Popen[str], Path], number: signal.Signals) -> None:
+    """No file half written, no process left behind, one line."""
+    process, out = at_work
+    process.send_signal(number)
+    assert process.stderr is not None
+    err = process.stderr.read()
+    assert process.wait(30) == 130
     assert err.splitlines()[-1] == "hlc decode: interrupted"
     assert "Traceback" not in err
     assert list(out.rglob("*.part")) == []
     assert not (out / "sessions.parquet").exists()
+
+
+def test_no_process_outlives_one_that_is_killed(at_work: tuple[subprocess.Popen[str], Path]) -> None:
+    process, _ = at_work
+    process.kill()
+    assert process.stderr is not None
+    process.stderr.read()  # to its end: the others have it too
 
 
 def test_what_a_stopped_process_leaves_is_taken_away(
