@@ -68,8 +68,6 @@ class Dc:
         self.clauses = conversation.rules.clauses
         self.supply = Supply(conversation, pilot_s=pilot_s)
         self.outlet = self.supply.outlet
-        self.told: tuple[Any, Any, Any, bool] | None = None
-        """The limits that the vehicle told last, as they came, and whether energy flowed: a loop repeats them."""
 
     def handlers(self) -> Mapping[Kind, Handler]:
         """The answers to the requests of DC."""
@@ -176,10 +174,6 @@ class Dc:
         In the charge loop a limit of zero is nonsense and ignored; in ChargeParameterDiscovery `incompatible` judges
         it.
         """
-        told = (max_volts, max_amps, max_watts, self.conversation.delivering)
-        if told == self.told:
-            return
-        self.told = told
         old = self.supply.vehicle
         new_volts = value(max_volts) if max_volts is not None else old.max_volts
         new_amps = value(max_amps) if max_amps is not None else old.max_amps

@@ -60,7 +60,6 @@ UPPER: Final = {
     "EVMaximumDischargePower": "max_discharge_watts",
 }
 """The upper limits that a charge loop request may lower, by their elements."""
-LIMITS: Final = (*UPPER, "EVMinimumVoltage")
 
 
 ONE_WAY: Final = Types(DC_CPDReqEnergyTransferMode, Scheduled_DC_CLReqControlMode, Dynamic_DC_CLReqControlMode)
@@ -83,8 +82,6 @@ class Conversation(common.Conversation):
         self.outlet = self.supply.outlet
         self.bounds = NO_BATTERY
         """What the vehicle accepts at most, as it said in DC_ChargeParameterDiscoveryReq."""
-        self.said: list[RationalNumber | None] = []
-        """The limits that it told last in the charge loop, as they came."""
 
     def handlers(self) -> Mapping[Kind, conversation.Handler]:
         return {
@@ -117,7 +114,6 @@ class Conversation(common.Conversation):
         if misfit := decisions.incompatible(battery, self.outlet.limits()):
             raise Refusal(ResponseCode.FAILED_WrongChargeParameter, misfit, "V2G20-2272")
         self.supply.vehicle = self.bounds = battery
-        self.said = []
         return self._parameters(OK)
 
     def cable_check(self, request: DC_CableCheckReq) -> DC_CableCheckRes:
@@ -199,18 +195,15 @@ class Conversation(common.Conversation):
 
     def _take_limits(self, mode: Any) -> None:
         """Take over the limits of a charge loop request, never beyond the first ones. [V2G20-2654], [V2G20-2655]"""
-        said: list[RationalNumber | None] = [getattr(mode, element, None) for element in LIMITS]
-        if said == self.said:  # as in nearly every request
-            return
-        self.said = said
-        told = {
-            limit: min(getattr(self.bounds, limit), max(0.0, number(upper)))
-            for limit, upper in zip(UPPER.values(), said, strict=False)
-            if upper is not None
-        }
+        told = {}
+        for element, limit in UPPER.items():
+            said: RationalNumber | None = getattr(mode, element, None)
+            if said is not None:
+                told[limit] = min(getattr(self.bounds, limit), max(0.0, number(said)))
         if told.get("max_volts") == 0.0:  # nonsense
             del told["max_volts"]
-        if (least := said[-1]) is not None:
+        least: RationalNumber | None = getattr(mode, "EVMinimumVoltage", None)
+        if least is not None:
             told["min_volts"] = max(number(least), self.bounds.min_volts)
         self.supply.vehicle = self.supply.vehicle._replace(**told)
 
